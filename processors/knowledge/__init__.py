@@ -1,0 +1,1 @@
+"""Knowledge packs: columnar, memory-mapped, allele-keyed; one source a module, and what is active for a build."""

@@ -1,0 +1,1 @@
+"""Contracts shared by every stage: identities, assemblies, plans, chunks, events, ClickHouse tables."""

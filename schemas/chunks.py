@@ -1,0 +1,216 @@
+"""The chunk: up to a few ten thousand consecutive alleles of one contig of one submission, as one Arrow record batch.
+
+A chunk is cut once, at the source, and never again. Each stage appends columns. Coordinates are 0-based half-open.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+CHUNK_SCHEMA_VERSION = 1
+_META = b"riverseq.chunk"
+
+
+class Flag(enum.IntFlag):
+    """What was noted about an allele on its way; bits of the column `flags`."""
+
+    REPEAT = 1  # the same allele came before in this submission
+    SPLIT = 2  # from a record with several ALTs
+    TRIMMED = 4
+    SHIFTED = 8  # left-aligned
+    REF_UNKNOWN = 16  # the reference holds N, or no sequence, under REF
+    SHIFT_STOPPED = 32  # left-alignment met unknown bases and went no further
+    PLOIDY = 64  # a sample's ploidy contradicts its sex and place
+
+
+class Region(enum.IntEnum):
+    """Where an allele lies relative to the picked transcript; worst first."""
+
+    CODING = 1
+    SPLICE = 2
+    UTR5 = 3
+    UTR3 = 4
+    NONCODING_EXON = 5
+    INTRON = 6
+    UPSTREAM = 7
+    DOWNSTREAM = 8
+    INTERGENIC = 9
+
+
+class Answer(enum.IntEnum):
+    """Why a looked-up value is there or not. An absent source is not an absent allele."""
+
+    FOUND = 1
+    ABSENT = 2  # the source covers the site and does not hold the allele
+    UNKNOWN = 3  # the source cannot tell: below its floor, outside its regions, filtered
+    NOT_LOADED = 4
+
+
+class Scored(enum.IntEnum):
+    """Why a score is there or not."""
+
+    SCORED = 1
+    NOT_APPLICABLE = 2  # outside the model card's `applies_to`
+    NO_MODEL = 3
+    FAILED = 4  # the model gave no finite number
+
+
+CALL = pa.struct(
+    [
+        ("sample", pa.uint32()),  # index into the chunk header's `samples`
+        ("haplotypes", pa.uint8()),  # bit h: the h-th allele of GT is this ALT
+        ("ploidy", pa.uint8()),
+        ("other_alts", pa.uint8()),  # alleles of GT that are another ALT of the record
+        ("missing", pa.uint8()),  # alleles of GT that are `.`
+        ("phased", pa.bool_()),
+        ("phase_set", pa.int32()),  # -1: none
+        ("depth", pa.int32()),  # -1: not given; so for the four below
+        ("quality", pa.int32()),
+        ("depth_ref", pa.int32()),
+        ("depth_alt", pa.int32()),
+    ]
+)
+
+RAW_FIELDS = [
+    pa.field("record", pa.uint32(), nullable=False),  # 0-based number of the data record in the file
+    pa.field("alt_index", pa.uint16(), nullable=False),  # 1-based index of the ALT in its record
+    pa.field("allele_id", pa.uint64(), nullable=False),
+    pa.field("start", pa.int32(), nullable=False),  # of REF after normalisation
+    pa.field("ref", pa.string(), nullable=False),
+    pa.field("alt", pa.string(), nullable=False),
+    pa.field("flags", pa.uint32(), nullable=False),
+    pa.field("qual", pa.float32(), nullable=False),  # NaN: not given
+    pa.field("filter", pa.dictionary(pa.int16(), pa.string()), nullable=False),
+    pa.field("calls", pa.list_(CALL), nullable=False),
+]
+
+TRANSCRIPT = pa.struct(
+    [
+        ("transcript", pa.uint32()),  # row in the transcript pack
+        ("terms", pa.uint64()),  # bit set of consequence terms
+        ("exon", pa.uint16()),  # 1-based in transcript order, 0: none
+        ("intron", pa.uint16()),
+        ("distance", pa.int32()),  # bases to the transcript for up- and downstream, else 0
+    ]
+)
+
+ANNOTATION_FIELDS = [
+    pa.field("transcripts", pa.list_(TRANSCRIPT), nullable=False),
+    pa.field("pick", pa.uint32(), nullable=False),  # row in the transcript pack, NONE where intergenic
+    pa.field("gene", pa.uint32(), nullable=False),  # row in the pack's genes, NONE where intergenic
+    pa.field("region", pa.uint8(), nullable=False),  # Region
+    pa.field("terms", pa.uint64(), nullable=False),  # of the picked transcript
+]
+NONE = 0xFFFF_FFFF
+
+LOOKUP_FIELDS = [
+    pa.field("clinvar_answer", pa.uint8(), nullable=False),  # Answer
+    pa.field("clinvar_significance", pa.uint8(), nullable=False),  # code of the pack's vocabulary, 0: none
+    pa.field("clinvar_id", pa.uint32(), nullable=False),  # row in the pack, NONE
+    pa.field("frequency_answer", pa.uint8(), nullable=False),
+    pa.field("frequency", pa.float32(), nullable=False),  # NaN where not found
+]
+
+SCORE_FIELDS = [
+    pa.field("scored", pa.uint8(), nullable=False),  # Scored
+    pa.field("score", pa.float32(), nullable=False),  # NaN where not scored
+]
+
+FAULT_FIELDS = [
+    pa.field("record", pa.uint32(), nullable=False),
+    pa.field("alt_index", pa.uint16(), nullable=False),
+    pa.field("reason", pa.dictionary(pa.int16(), pa.string()), nullable=False),
+    pa.field("detail", pa.string(), nullable=False),
+    pa.field("site", pa.string(), nullable=False),  # the record's CHROM to INFO, cut at 4 KiB
+    pa.field("samples", pa.list_(pa.uint32()), nullable=False),  # the samples that carry it, by index
+]
+
+
+class ChunkKind(enum.StrEnum):
+    ALLELES = "alleles"
+    FAULTS = "faults"
+
+
+@dataclass(frozen=True)
+class ChunkHeader:
+    """What travels with a chunk; free of times and workers, so that a re-emission has the same bytes.
+
+    `ordinal` counts the chunks of a submission from 0, over both kinds; a fault chunk has the contig `""`.
+    """
+
+    chunk_id: str
+    submission_id: str
+    revision_id: str
+    plan_id: str
+    build: str
+    kind: ChunkKind
+    contig: str
+    ordinal: int
+    lane: str
+    epoch: int
+    samples: tuple[str, ...]  # sample_id by index
+
+    def to_json(self) -> bytes:
+        return json.dumps(
+            {**asdict(self), "samples": list(self.samples)}, sort_keys=True, separators=(",", ":")
+        ).encode()
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> ChunkHeader:
+        value: dict[str, Any] = json.loads(raw)
+        return cls(**{**value, "kind": ChunkKind(value["kind"]), "samples": tuple(value["samples"])})
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A header and its rows. `rows` has RAW_FIELDS (or FAULT_FIELDS), then what the stages so far have appended."""
+
+    header: ChunkHeader
+    rows: pa.RecordBatch
+
+    def append(self, fields: list[pa.Field], arrays: list[pa.Array]) -> Chunk:
+        """The chunk with columns added behind; `arrays` in the order of `fields`."""
+        schema = pa.schema([*self.rows.schema, *fields])
+        return replace(self, rows=pa.RecordBatch.from_arrays([*self.rows.columns, *arrays], schema=schema))
+
+
+def encode(chunk: Chunk) -> bytes:
+    """Arrow IPC stream with zstd buffers; equal chunks give equal bytes."""
+    schema = chunk.rows.schema.with_metadata(
+        {_META: chunk.header.to_json(), b"riverseq.schema": b"%d" % CHUNK_SCHEMA_VERSION}
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(
+        sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
+    ) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(chunk.rows.columns, schema=schema))
+    return bytes(sink.getvalue())
+
+
+class ChunkUnreadable(ValueError):
+    """The bytes are no chunk of a known schema version; the message says what is wrong with them."""
+
+
+def decode(raw: bytes) -> Chunk:
+    """Chunk of an IPC stream (its buffers refer to `raw`'s memory). Raises ChunkUnreadable."""
+    try:
+        with pa.ipc.open_stream(raw) as reader:
+            metadata = reader.schema.metadata or {}
+            version = int(metadata.get(b"riverseq.schema", b"0"))
+            if version != CHUNK_SCHEMA_VERSION:
+                raise ChunkUnreadable(f"chunk schema version {version}, this worker reads {CHUNK_SCHEMA_VERSION}")
+            header = ChunkHeader.from_json(metadata[_META])
+            batches = list(reader)
+    except ChunkUnreadable:
+        raise
+    except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
+        raise ChunkUnreadable(f"not a chunk: {error}") from error
+    if len(batches) != 1:
+        raise ChunkUnreadable(f"a chunk is one record batch, this one has {len(batches)}")
+    batch = batches[0]
+    return Chunk(header, pa.RecordBatch.from_arrays(batch.columns, schema=batch.schema.remove_metadata()))

@@ -1,0 +1,239 @@
+"""Events of the control plane as values. Their Avro schemas lie beside this file; `streams/wire.py` encodes and decodes them.
+
+Times are milliseconds since 1970 UTC; ids as in `schemas.identity`; 64-bit sums travel as signed two's complement.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+
+
+class Lane(enum.StrEnum):
+    URGENT = "urgent"
+    ROUTINE = "routine"
+    BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A call set to read. `digest` (SHA-256, hex) empty: not announced, ingest computes it."""
+
+    uri: str
+    digest: str = ""
+    size: int = -1
+
+
+@dataclass(frozen=True)
+class CompletionEvent:
+    """`run.events`: a sample's calls are complete (CloudEvents attributes first). `id` is `identity.event_id` of the content."""
+
+    id: str
+    source: str
+    type: str  # riverseq.sample.ready or riverseq.sequencing.completed
+    time: int
+    run_id: str
+    build: str
+    file: SourceFile
+    samples: tuple[str, ...] = ()  # names in the file; empty: all of them
+    family: str = ""  # pedigree, PED text
+    hpo: tuple[str, ...] = ()
+    panel: str = ""
+    lane: Lane = Lane.ROUTINE
+    options: dict[str, str] = field(default_factory=dict)  # options that change calls
+
+
+@dataclass(frozen=True)
+class Command:
+    """`run.events`: what a person asks of the control plane."""
+
+    id: str
+    time: int
+    kind: str  # cancel, delete, acknowledge, replay
+    sample: str  # sample name or sample_id
+    actor: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ChunkCount:
+    """One chunk as the manifest promises it: rows of `calls` (or of faults) and their summed hash."""
+
+    ordinal: int
+    chunk_id: str
+    kind: str
+    contig: str
+    alleles: int
+    calls: int
+    hash_sum: int
+
+
+@dataclass(frozen=True)
+class SampleCount:
+    """One sample as the manifest promises it: `variants_in = landed + sum(quarantined)`, unit (record number, ALT index)."""
+
+    sample_id: str
+    variants_in: int
+    landed: int
+    quarantined: dict[str, int]
+    hash_sum: int
+    quality: dict[str, float]
+
+
+@dataclass(frozen=True)
+class SampleManifest:
+    """`run.events`: what ingest emitted, sent after the last chunk. Sites that carry nothing are counted apart."""
+
+    submission_id: str
+    revision_id: str
+    plan_id: str
+    source_digest: str
+    records: int
+    reference_blocks: int
+    uncarried: int
+    chunks: tuple[ChunkCount, ...]
+    samples: tuple[SampleCount, ...]
+
+
+@dataclass(frozen=True)
+class SampleName:
+    name: str
+    sample_id: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """`work*`: read this file under this plan as this revision."""
+
+    kind: str  # ingest
+    submission_id: str
+    revision_id: str
+    plan_id: str
+    lane: Lane
+    build: str
+    file: SourceFile
+    samples: tuple[SampleName, ...]
+    epoch: int
+    options: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PlanComponent:
+    kind: str
+    name: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class AnnotationPlan:
+    """`plans`: a pinned plan, see `schemas.plan.Plan`."""
+
+    plan_id: str
+    build: str
+    components: tuple[PlanComponent, ...]
+    code: dict[str, int]
+    cut_alleles: int
+    cut_cells: int
+    cut_size: int
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """`receipts`: what one stage did with one chunk (or, with an empty chunk_id, with a whole job). A hint, never the truth."""
+
+    submission_id: str
+    revision_id: str
+    chunk_id: str
+    ordinal: int
+    stage: str  # ingest, land
+    outcome: str  # done, quarantined, failed, cancelled
+    rows: int
+    size: int  # bytes of the message
+    fraction: float  # of the source file read so far, 0 to 1; -1 where it does not apply
+    worker: str
+    provider: str  # execution provider of the score stage
+    reason: str
+    time: int
+
+
+@dataclass(frozen=True)
+class StageProgress:
+    name: str
+    done: int
+    total: int  # -1: not known yet
+    rate: float  # a second
+
+
+@dataclass(frozen=True)
+class SampleState:
+    """`sample.state` (compacted by sample_id): what board, `status` and `--wait` show."""
+
+    sample_id: str
+    submission_id: str
+    revision_id: str
+    plan_id: str
+    build: str
+    lane: Lane
+    state: (
+        str  # queued, ingesting, interpreting, verifying, published, incomplete, failed, rejected, cancelled, deleted
+    )
+    reason: str
+    variants_in: int
+    landed: int
+    quarantined: int
+    revision: int
+    stages: tuple[StageProgress, ...]
+    eta: int  # -1: not known
+    provider: str
+    submitted_at: int
+    updated_at: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`results`: one allele of one sample that a person should see. `class_` is `not_assessed` until ACMG evidence exists."""
+
+    id: str
+    sample_id: str
+    submission_id: str
+    revision_id: str
+    revision: int
+    plan_id: str
+    build: str
+    contig: str
+    position: int  # 1-based, of REF
+    ref: str
+    alt: str
+    gene: str
+    transcript: str
+    consequence: str  # comma-separated SO terms
+    zygosity: str  # heterozygous, homozygous, hemizygous
+    clinvar: str
+    frequency: float | None
+    frequency_answer: str
+    score: float | None
+    score_answer: str
+    model: str
+    class_: str
+    reasons: tuple[str, ...]
+    time: int
+
+
+@dataclass(frozen=True)
+class SampleInterpreted:
+    """`results`: a sample's revision is complete and current."""
+
+    id: str
+    sample_id: str
+    submission_id: str
+    revision_id: str
+    revision: int
+    plan_id: str
+    build: str
+    variants_in: int
+    landed: int
+    quarantined: dict[str, int]
+    findings: int
+    complete: bool  # False: published as acknowledged incomplete
+    time: int

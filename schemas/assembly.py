@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-PRIMARY = tuple(str(n) for n in range(1, 23)) + ("X", "Y", "MT")
+PRIMARY = (*tuple(str(n) for n in range(1, 23)), "X", "Y", "MT")
 MITOCHONDRION_LENGTH = 16_569
 """Of the revised Cambridge Reference Sequence (NC_012920.1), the only mitochondrion that is ever called MT."""
 

@@ -156,9 +156,7 @@ class ChunkHeader:
     samples: tuple[str, ...]  # sample_id by index
 
     def to_json(self) -> bytes:
-        return json.dumps(
-            {**asdict(self), "samples": list(self.samples)}, sort_keys=True, separators=(",", ":")
-        ).encode()
+        return json.dumps({**asdict(self), "samples": list(self.samples)}, sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, raw: bytes) -> ChunkHeader:
@@ -181,13 +179,9 @@ class Chunk:
 
 def encode(chunk: Chunk) -> bytes:
     """Arrow IPC stream with zstd buffers; equal chunks give equal bytes."""
-    schema = chunk.rows.schema.with_metadata(
-        {_META: chunk.header.to_json(), b"riverseq.schema": b"%d" % CHUNK_SCHEMA_VERSION}
-    )
+    schema = chunk.rows.schema.with_metadata({_META: chunk.header.to_json(), b"riverseq.schema": b"%d" % CHUNK_SCHEMA_VERSION})
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(
-        sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
-    ) as writer:
+    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)) as writer:
         writer.write_batch(pa.RecordBatch.from_arrays(chunk.rows.columns, schema=schema))
     return bytes(sink.getvalue())
 

@@ -51,9 +51,7 @@ def event_id(content: Mapping[str, Any]) -> str:
     return digest("event", json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
 
 
-def submission_id(
-    sample_ids: Iterable[str], source_digest: str, build: str, options: Mapping[str, str], ordinal: int
-) -> str:
+def submission_id(sample_ids: Iterable[str], source_digest: str, build: str, options: Mapping[str, str], ordinal: int) -> str:
     """One accepted content: sample set, source, build, the options that change calls, and its place among the sample's contents."""
     chosen = json.dumps(dict(options), sort_keys=True, separators=(",", ":"))
     return digest("submission", ",".join(sorted(sample_ids)), source_digest, build, chosen, ordinal)

@@ -95,18 +95,14 @@ def read_pack(path: Path) -> Pack:
         raw = json.loads((path / "pack.json").read_text())
         if raw["format"] != FORMAT_VERSION:
             raise PackError(f"{path}: pack format {raw['format']}, this version reads {FORMAT_VERSION}; build it again")
-        return Pack(
-            raw["kind"], raw["name"], raw["version"], raw["build"], raw["digest"], raw["rows"], path, raw["extra"]
-        )
+        return Pack(raw["kind"], raw["name"], raw["version"], raw["build"], raw["digest"], raw["rows"], path, raw["extra"])
     except (OSError, ValueError, KeyError) as error:
         raise PackError(f"{path}: not a readable pack ({error}); build it again") from error
 
 
 def list_packs(root: Path) -> list[Pack]:
     """All packs below a root, by kind, name and version."""
-    return [
-        read_pack(path.parent) for path in sorted(root.glob("*/*/pack.json")) if not path.parent.name.startswith(".")
-    ]
+    return [read_pack(path.parent) for path in sorted(root.glob("*/*/pack.json")) if not path.parent.name.startswith(".")]
 
 
 def find_pack(root: Path, digest: str) -> Pack:
@@ -115,9 +111,7 @@ def find_pack(root: Path, digest: str) -> Pack:
         pack = read_pack(path.parent)
         if pack.digest == digest:
             return pack
-    raise PackError(
-        f"no pack {digest[:12]} below {root}; copy it there or build it with `riverseq reference` / `riverseq knowledge`"
-    )
+    raise PackError(f"no pack {digest[:12]} below {root}; copy it there or build it with `riverseq reference` / `riverseq knowledge`")
 
 
 @contextmanager

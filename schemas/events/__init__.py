@@ -175,9 +175,7 @@ class SampleState:
     plan_id: str
     build: str
     lane: Lane
-    state: (
-        str  # queued, ingesting, interpreting, verifying, published, incomplete, failed, rejected, cancelled, deleted
-    )
+    state: str  # queued, ingesting, interpreting, verifying, published, incomplete, failed, rejected, cancelled, deleted
     reason: str
     variants_in: int
     landed: int

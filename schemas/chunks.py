@@ -171,7 +171,7 @@ class Chunk:
     header: ChunkHeader
     rows: pa.RecordBatch
 
-    def append(self, fields: list[pa.Field], arrays: list[pa.Array]) -> Chunk:
+    def append(self, fields: list[pa.Field[Any]], arrays: list[pa.Array[Any]]) -> Chunk:
         """The chunk with columns added behind; `arrays` in the order of `fields`."""
         schema = pa.schema([*self.rows.schema, *fields])
         return replace(self, rows=pa.RecordBatch.from_arrays([*self.rows.columns, *arrays], schema=schema))

@@ -183,7 +183,7 @@ def allele_id(linear: int, ref: str, alt: str) -> int:
 
 def is_long(ids: U64) -> npt.NDArray[np.bool_]:
     """True where an id is a hash, whose REF and ALT must be looked up rather than decoded."""
-    return (ids & _LONG_BIT) != 0
+    return np.asarray((ids & _LONG_BIT) != 0, dtype=np.bool_)
 
 
 def decode_allele(number: int) -> tuple[int, str, str] | None:

@@ -43,7 +43,8 @@ class Pack:
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """One array, memory-mapped read-only, shared between processes."""
-        return np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        values: npt.NDArray[Any] = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        return values
 
 
 def write_pack(

@@ -76,7 +76,7 @@ CALL = pa.struct(
     ]
 )
 
-RAW_FIELDS = [
+RAW_FIELDS: list[pa.Field[Any]] = [
     pa.field("record", pa.uint32(), nullable=False),  # 0-based number of the data record in the file
     pa.field("alt_index", pa.uint16(), nullable=False),  # 1-based index of the ALT in its record
     pa.field("allele_id", pa.uint64(), nullable=False),
@@ -99,7 +99,7 @@ TRANSCRIPT = pa.struct(
     ]
 )
 
-ANNOTATION_FIELDS = [
+ANNOTATION_FIELDS: list[pa.Field[Any]] = [
     pa.field("transcripts", pa.list_(TRANSCRIPT), nullable=False),
     pa.field("pick", pa.uint32(), nullable=False),  # row in the transcript pack, NONE where intergenic
     pa.field("gene", pa.uint32(), nullable=False),  # row in the pack's genes, NONE where intergenic
@@ -108,7 +108,7 @@ ANNOTATION_FIELDS = [
 ]
 NONE = 0xFFFF_FFFF
 
-LOOKUP_FIELDS = [
+LOOKUP_FIELDS: list[pa.Field[Any]] = [
     pa.field("clinvar_answer", pa.uint8(), nullable=False),  # Answer
     pa.field("clinvar_significance", pa.uint8(), nullable=False),  # code of the pack's vocabulary, 0: none
     pa.field("clinvar_id", pa.uint32(), nullable=False),  # row in the pack, NONE
@@ -116,12 +116,12 @@ LOOKUP_FIELDS = [
     pa.field("frequency", pa.float32(), nullable=False),  # NaN where not found
 ]
 
-SCORE_FIELDS = [
+SCORE_FIELDS: list[pa.Field[Any]] = [
     pa.field("scored", pa.uint8(), nullable=False),  # Scored
     pa.field("score", pa.float32(), nullable=False),  # NaN where not scored
 ]
 
-FAULT_FIELDS = [
+FAULT_FIELDS: list[pa.Field[Any]] = [
     pa.field("record", pa.uint32(), nullable=False),
     pa.field("alt_index", pa.uint16(), nullable=False),
     pa.field("reason", pa.dictionary(pa.int16(), pa.string()), nullable=False),

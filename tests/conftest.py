@@ -1,11 +1,14 @@
-"""Fixtures that every part of the tests shares: where the real data lies."""
+"""Fixtures that every part of the tests shares: where the real data lies, and the one real broker of the session."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from deploy.local.kafka import running_broker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -17,3 +20,10 @@ def real_data() -> Path:
     if not (folder / "README.md").exists():
         pytest.skip(f"no real data at {folder}: set RIVERSEQ_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Bootstrap servers of a real Apache Kafka that the whole session shares (3 s to start): take topic and group names of your own."""
+    with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker.servers

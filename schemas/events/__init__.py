@@ -1,6 +1,6 @@
 """Events of the control plane as values. Their Avro schemas lie beside this file; `streams/wire.py` encodes and decodes them.
 
-Times are milliseconds since 1970 UTC; ids as in `schemas.identity`; 64-bit sums travel as signed two's complement.
+Times are milliseconds since 1970 UTC; ids as in `schemas.identity`; 64-bit sums are 0 to 2^64 - 1 here, two's complement on the wire.
 """
 
 from __future__ import annotations

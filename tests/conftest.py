@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.clickhouse.launch import RunningClickHouse, running_clickhouse
 from deploy.local.kafka import running_broker
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -27,3 +28,10 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Bootstrap servers of a real Apache Kafka that the whole session shares (3 s to start): take topic and group names of your own."""
     with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker.servers
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
+    """The real ClickHouse process that the whole session shares: `.url`, `.dsn(role)`, `.password(role)`; take table names of your own."""
+    with running_clickhouse(tmp_path_factory.mktemp("clickhouse") / "state") as server:
+        yield server

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -66,17 +66,19 @@ class Process:
             handle.seek(max(self._begin, handle.tell() - _TAIL))
             return handle.read().decode(errors="replace").splitlines()[-lines:]
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> bool:
-        """Ask it to end, wait up to `timeout` seconds, then kill it and whatever it has started. True if it ended by itself."""
+    def stop(self, number: signal.Signals = signal.SIGTERM, timeout: float = 20.0, hurry: Callable[[], bool] = lambda: False) -> bool:
+        """Ask it to end, wait up to `timeout` seconds or until `hurry`, then kill it and whatever it has started.
+
+        True if it ended by itself.
+        """
         if self.running():
             self._child.send_signal(number)
-        try:
-            self._child.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            return False
-        self._kill_group()
-        return True
+        deadline = time.monotonic() + timeout
+        while self.running() and time.monotonic() < deadline and not hurry():
+            time.sleep(0.02)
+        by_itself = not self.running()
+        self.kill()
+        return by_itself
 
     def kill(self) -> None:
         """SIGKILL to it and whatever it has started, and wait until it is gone."""

@@ -14,6 +14,7 @@ import fcntl
 import json
 import os
 import secrets as random_secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,6 +27,7 @@ STATE_FORMAT = 1
 FOLDERS = ("kafka", "clickhouse", "logs", "packs", "demo")
 FILES = ("version", "lock", "run.json", "ports.json", "secrets.json")
 ROLES = ("admin", "writer", "reader")
+_LOCK_ATTEMPTS = 5
 
 
 class StateError(LocalError):
@@ -169,10 +171,15 @@ class State:
     def lock(self) -> Iterator[None]:
         """Hold the folder. Raises `AlreadyRunning` at once if another process does; a killed holder leaves no lock behind."""
         with (self.root / "lock").open("a+") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise AlreadyRunning(self.root, self.holder()) from None
+            for attempt in range(1, _LOCK_ATTEMPTS + 1):
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if attempt == _LOCK_ATTEMPTS:
+                        raise AlreadyRunning(self.root, self.holder()) from None
+                # it may only be a `holder` that looks
+                time.sleep(0.05)
             handle.truncate(0)
             handle.write(f"{os.getpid()}\n")
             handle.flush()

@@ -1,0 +1,55 @@
+"""Tables of strings as two arrays, so that names can be memory-mapped like everything else in a pack."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute
+
+
+@dataclass(frozen=True)
+class StringTable:
+    """n strings as UTF-8: `offsets` int64 (n + 1), `data` uint8."""
+
+    offsets: npt.NDArray[np.int64]
+    data: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, row: int) -> str:
+        return self.data[self.offsets[row] : self.offsets[row + 1]].tobytes().decode()
+
+    def arrow(self) -> pa.Array[Any]:
+        """The whole table as a large_string array over the same memory."""
+        buffers = [None, pa.py_buffer(np.ascontiguousarray(self.offsets)), pa.py_buffer(np.ascontiguousarray(self.data))]
+        return pa.LargeStringArray.from_buffers(len(self), buffers[1], buffers[2])
+
+    def take(self, rows: npt.NDArray[Any], missing: str = "") -> pa.Array[Any]:
+        """Strings of some rows as a string array; `missing` for a row number beyond the table (such as `schemas.chunks.NONE`)."""
+        outside = rows >= len(self)
+        if len(self) == 0 or bool(outside.all()):
+            return pa.array([missing] * len(rows), type=pa.string())
+        taken = self.arrow().take(pa.array(np.where(outside, 0, rows).astype(np.int64))).cast(pa.string())
+        if not bool(outside.any()):
+            return taken
+        return pa.compute.if_else(pa.array(outside), pa.scalar(missing, pa.string()), taken)
+
+
+def table_of(values: Sequence[str]) -> StringTable:
+    """Table of some strings, in their order."""
+    encoded = [value.encode() for value in values]
+    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
+    np.cumsum([len(raw) for raw in encoded], out=offsets[1:])
+    return StringTable(offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8))
+
+
+def arrays_of(name: str, values: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+    """The two arrays of a table as a pack stores them: `<name>_offsets`, `<name>_data`."""
+    table = table_of(values)
+    return {f"{name}_offsets": table.offsets, f"{name}_data": table.data}

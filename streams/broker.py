@@ -71,7 +71,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Output:
-    """One message to produce."""
+    """One message to produce. An empty value is a tombstone: it removes the key from a compacted topic."""
 
     topic: str
     key: bytes

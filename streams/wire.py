@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from schemas import chunks, events, identity
 from schemas.chunks import Chunk, ChunkKind, ChunkUnreadable
 from schemas.events import registry
+from streams.broker import Headers
 from streams.topics import MAX_MESSAGE
 
 MAGIC = 0
@@ -33,8 +34,6 @@ _FRAME = struct.Struct(">bI")
 _U64 = 1 << 64
 _HEADER_ROOM = 2048
 """Bytes that key, headers and batch framing may take beside a chunk's value."""
-
-Headers = list[tuple[str, bytes]]
 
 Event = (
     events.CompletionEvent
@@ -244,6 +243,7 @@ def chunk_message(chunk: Chunk, origin: int, limit: int = MAX_MESSAGE) -> ChunkM
         "revision_id": header.revision_id,
         "plan_id": header.plan_id,
         "ordinal": str(header.ordinal),
+        "rows": str(chunk.rows.num_rows),
         "contig": header.contig,
         "span": _span(chunk),
         "schema": CHUNK_SCHEMA,

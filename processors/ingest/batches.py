@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from processors.ingest import lines
+from processors.ingest import layout
 from processors.ingest.buildcheck import BuildCheck
 from processors.ingest.contigs import ContigResolver
 from processors.ingest.faults import Fault
@@ -62,7 +63,7 @@ class Digester:
         """Alleles and faults of a batch."""
         self._resolve(names)
         records, rows = batch.records, batch.alleles
-        readable = records["kind"] != lines.MALFORMED
+        readable = records["kind"] != layout.MALFORMED
         self._count_contigs(names, records["contig"][readable])
 
         owner = rows["record"]
@@ -115,7 +116,7 @@ class Digester:
         return Digested(
             tuple(self._runs(contigs, alleles)),
             self._faults(batch, fault),
-            int(np.count_nonzero(records["kind"] == lines.REFERENCE_BLOCK)),
+            int(np.count_nonzero(records["kind"] == layout.REFERENCE_BLOCK)),
             int(np.count_nonzero(~readable)),
         )
 
@@ -160,7 +161,7 @@ class Digester:
     def _faults(self, batch: Batch, fault: Array) -> Faults:
         rows, records = batch.alleles, batch.records
         wrong = np.flatnonzero(fault)
-        broken = np.flatnonzero(records["kind"] == lines.MALFORMED)
+        broken = np.flatnonzero(records["kind"] == layout.MALFORMED)
         if len(wrong) + len(broken) == 0:
             return NO_FAULTS
         owner = np.concatenate([rows["record"][wrong], broken]).astype(np.int64)
@@ -201,7 +202,7 @@ def _sites(batch: Batch, owner: Array) -> Ragged:
     place = np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
     sites = Ragged(offsets, batch.text[place])
     if (sites.values >= 128).any():
-        texts = [sites.values[a:b].tobytes().decode(errors="replace").encode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        texts = [sites.values[a:b].tobytes().decode(errors="replace").encode() for a, b in pairwise(offsets)]
         lengths = np.array([len(text) for text in texts], dtype=np.int64)
         joined = np.frombuffer(b"".join(texts), dtype=np.uint8)
         sites = Ragged(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), joined)

@@ -98,14 +98,15 @@ class Cutter(Generic[R]):
     """Gathers rows and gives them back as chunks."""
 
     def __init__(self, rule: Rule[R]) -> None:
-        self._rule = rule
+        self._rule: Rule[R] = rule
         self._parts: list[R] = []
 
     def add(self, rows: R) -> list[Cut[R]]:
         """Take rows; the chunks that they complete."""
         if len(rows) == 0:
             return []
-        held = self._rule.concat([*self._parts, rows])
+        self._parts.append(rows)
+        held = self._rule.concat(self._parts)
         cuts: list[Cut[R]] = []
         while True:
             limit = self._rule.limit(held)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +57,7 @@ class Ledger:
         for number, sample_id in enumerate(ids):
             landed, came = int(self._landed[number]), int(units[number])
             row = self._quarantined[number]
-            quarantined = {Fault(code).reason: int(row[code]) for code in np.flatnonzero(row)}
+            quarantined = {Fault(int(code)).reason: int(row[code]) for code in np.flatnonzero(row)}
             if came != landed + sum(quarantined.values()):
                 raise ConservationBroken(f"sample {sample_id}: {came:,} variants in, {landed:,} landed, quarantined {quarantined}")
             total = signed(int(self._sums[number]))
@@ -72,7 +71,7 @@ def signed(value: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _add(landed: Any, sums: Any, samples: Any, hashes: Any) -> None:
+def _add(landed, sums, samples, hashes):  # type: ignore[no-untyped-def]
     for i in range(samples.shape[0]):
         landed[samples[i]] += 1
         sums[samples[i]] += hashes[i]

@@ -78,7 +78,7 @@ def _at(genome, base, place, text, first, index):  # type: ignore[no-untyped-def
 
 
 @njit(cache=True, nogil=True)
-def _normalise(  # type: ignore[no-untyped-def]
+def _normalise(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
     genome, bases, lengths, text, contigs, positions, refs, alts, starts, ref_offsets, ref_bytes, alt_offsets, alt_bytes, flags, faults
 ):
     scratch = np.empty(16, dtype=np.uint8)

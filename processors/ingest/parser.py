@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processors.ingest import lines
+from processors.ingest import layout, lines
 from processors.ingest.errors import LineTooLong, TooManyFilters
 from processors.ingest.faults import MAX_PLOIDY
+from processors.ingest.scan import intern
 from processors.ingest.source import Source
 
 U8 = npt.NDArray[np.uint8]
@@ -51,12 +52,12 @@ class Names:
         self.names = np.zeros(4 * len(self.names), dtype=np.uint8)
         self.count = np.zeros(1, dtype=np.int32)
         for name in known:
-            lines.intern(name, 0, len(name), self.slots, self.offsets, self.names, self.count)
+            intern(name, 0, len(name), self.slots, self.offsets, self.names, self.count)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Parsed lines: `text` uint8 that all spans refer to, and rows of lines.RECORD, ALLELE and CALL. `first` numbers the first record."""
+    """Parsed lines: `text` uint8 that all spans refer to, and rows of layout.RECORD, ALLELE and CALL. `first` numbers the first record."""
 
     text: U8
     first: int
@@ -71,19 +72,19 @@ class Parser:
     def __init__(self, columns: Sequence[int], chosen: int) -> None:
         """`columns[i]`: place of the file's i-th sample among the `chosen` ones, -1 where it was not asked for."""
         self._columns = np.array(columns, dtype=np.int32)
-        self._records = np.zeros(_RECORDS, dtype=lines.RECORD)
-        self._alleles = np.zeros(_RECORDS + 2 * lines.MAX_ALTS, dtype=lines.ALLELE)
-        self._calls = np.zeros(max(_CALLS, 2 * MAX_PLOIDY * chosen), dtype=lines.CALL)
-        self._samples = np.zeros(chosen, dtype=lines.SAMPLE)
+        self._records = np.zeros(_RECORDS, dtype=layout.RECORD)
+        self._alleles = np.zeros(_RECORDS + 2 * layout.MAX_ALTS, dtype=layout.ALLELE)
+        self._calls = np.zeros(max(_CALLS, 2 * MAX_PLOIDY * chosen), dtype=layout.CALL)
+        self._samples = np.zeros(chosen, dtype=layout.SAMPLE)
         self._gts = np.zeros((chosen, MAX_PLOIDY), dtype=np.int16)
-        self._spans = np.zeros((lines.MAX_ALTS + 1, 2), dtype=np.int32)
+        self._spans = np.zeros((layout.MAX_ALTS + 1, 2), dtype=np.int32)
         self._keys = np.zeros(6, dtype=np.int32)
         self._carriers = np.zeros(chosen, dtype=np.int32)
         self.contigs = Names()
         self.filters = Names()
-        self.tally = np.zeros(chosen, dtype=lines.TALLY)
-        self.depth_bins = np.zeros((chosen, lines.HISTOGRAM_BINS), dtype=np.int64)
-        self.quality_bins = np.zeros((chosen, lines.HISTOGRAM_BINS), dtype=np.int64)
+        self.tally = np.zeros(chosen, dtype=layout.TALLY)
+        self.depth_bins = np.zeros((chosen, layout.HISTOGRAM_BINS), dtype=np.int64)
+        self.quality_bins = np.zeros((chosen, layout.HISTOGRAM_BINS), dtype=np.int64)
         self._uncarried = np.zeros(1, dtype=np.int64)
         self.records = 0
 
@@ -100,7 +101,7 @@ class Parser:
         buffer[:filled] = np.frombuffer(begun, dtype=np.uint8)
         while True:
             wanted = len(buffer) - filled
-            count = source.fill(memoryview(buffer)[filled:])
+            count = source.fill(buffer.data[filled:])
             filled += count
             final = count < wanted
             stop = filled if final else _behind_last_line(buffer, filled)
@@ -139,7 +140,7 @@ class Parser:
                     raise TooManyFilters(source.path, f"more than {_MAX_FILTERS:,} distinct FILTER values", record=self.records)
                 filters.grow()
             elif status == lines.OUT_OF_ROOM and at == before and not records:
-                self._calls = np.zeros(2 * len(self._calls), dtype=lines.CALL)
+                self._calls = np.zeros(2 * len(self._calls), dtype=layout.CALL)
 
 
 def _behind_last_line(buffer: U8, filled: int) -> int:

@@ -81,7 +81,7 @@ class Quality:
         return Sex.MALE if share < MALE_HET_SHARE else Sex.FEMALE if share > FEMALE_HET_SHARE else Sex.UNCERTAIN
 
     def figures(self, sample: int, tally: Any, depths: Array, qualities: Array) -> dict[str, float]:
-        """Named figures of one sample; `tally` a row of lines.TALLY, `depths` and `qualities` its histograms.
+        """Named figures of one sample; `tally` a row of layout.TALLY, `depths` and `qualities` its histograms.
 
         `sex` is a Sex. `contamination_signal` is the share of REF reads at homozygous ALT SNVs: near 0 in a clean sample, about half the
         admixed share in a contaminated one. `het_balance_*` are of ALT reads among REF and ALT reads of heterozygous autosomal SNVs.
@@ -131,7 +131,7 @@ def _kind(name: str) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _count(  # type: ignore[no-untyped-def]
+def _count(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
     counts, kind, par, starts, ref_offsets, ref, alt_offsets, alt, flags, call_offsets, calls
 ):
     for i in range(starts.shape[0]):
@@ -157,11 +157,8 @@ def _count(  # type: ignore[no-untyped-def]
             complete = call.missing == 0
             hom = complete and call.ploidy > 1 and copies == call.ploidy
             het = complete and call.ploidy > 1 and copies < call.ploidy
-            if call.ploidy == 1:
-                contradiction = kind == _AUTOSOME or (kind == _X and pseudo)
-            else:
-                contradiction = kind == _Y and het and not pseudo
-            if contradiction:
+            haploid_wrong = call.ploidy == 1 and (kind == _AUTOSOME or (kind == _X and pseudo))
+            if haploid_wrong or (kind == _Y and het and not pseudo):
                 flags[i] |= _PLOIDY
                 count.ploidy_contradictions += 1
             if repeat:

@@ -44,7 +44,7 @@ class Ragged:
 
 @dataclass(frozen=True)
 class Alleles:
-    """n normalised alleles of one contig in file order. `filter` numbers FILTER texts; `calls` are rows of lines.CALL."""
+    """n normalised alleles of one contig in file order. `filter` numbers FILTER texts; `calls` are rows of layout.CALL."""
 
     record: npt.NDArray[np.uint32]
     alt_index: npt.NDArray[np.uint16]
@@ -61,7 +61,8 @@ class Alleles:
         return len(self.record)
 
     def slice(self, a: int, b: int) -> Alleles:
-        return Alleles(*(part.slice(a, b) if isinstance(part, Ragged) else part[a:b] for part in self._parts()))
+        parts: list[Any] = [part.slice(a, b) if isinstance(part, Ragged) else part[a:b] for part in self._parts()]
+        return Alleles(*parts)
 
     def _parts(self) -> tuple[Any, ...]:
         return (
@@ -73,7 +74,8 @@ class Alleles:
         if len(parts) == 1:
             return parts[0]
         columns = zip(*(part._parts() for part in parts), strict=True)
-        return Alleles(*(Ragged.concat(c) if isinstance(c[0], Ragged) else np.concatenate(c) for c in columns))
+        joined: list[Any] = [Ragged.concat(c) if isinstance(c[0], Ragged) else np.concatenate(c) for c in columns]
+        return Alleles(*joined)
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """Bytes up to and with each row, as the cutting rule counts them."""

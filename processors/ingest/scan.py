@@ -35,7 +35,7 @@ def count_value(buf, a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def float_value(buf, a, b):  # type: ignore[no-untyped-def]
+def float_value(buf, a, b):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """(valid, value) of a decimal number with an optional exponent; `.` is NaN. Correct to float32 precision."""
     if b == a + 1 and buf[a] == 46:
         return True, np.nan
@@ -116,7 +116,7 @@ def same_text(x, a, b, y, c, d):  # type: ignore[no-untyped-def]
     """True where two spans hold the same bytes."""
     if b - a != d - c:
         return False
-    for i in range(b - a):
+    for i in range(b - a):  # noqa: SIM110
         if x[a + i] != y[c + i]:
             return False
     return True
@@ -157,7 +157,7 @@ GT_INDEX = 2
 
 
 @njit(cache=True, nogil=True)
-def genotype(buf, a, b, alts, out):  # type: ignore[no-untyped-def]
+def genotype(buf, a, b, alts, out):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """(state, ploidy, missing, phased, highest ALT) of a GT; `out` int16[8] gets its first eight alleles, -1 for `.`.
 
     A leading `/` or `|` (VCF 4.4) is the phasing of the first allele. Phased: two alleles or more, and no `/` between them.
@@ -187,7 +187,8 @@ def genotype(buf, a, b, alts, out):  # type: ignore[no-untyped-def]
                 return GT_UNREADABLE, 0, 0, False, 0
         if ploidy < 8:
             out[ploidy] = value
-        highest = max(highest, value)
+        if value > highest:  # noqa: PLR1730 -- numba needs one type
+            highest = value
         ploidy += 1
         if ploidy > 255:
             return GT_UNREADABLE, 0, 0, False, 0

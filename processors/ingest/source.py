@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from isal import igzip
 
@@ -26,6 +26,9 @@ from processors.ingest.errors import (
     SourceTruncated,
 )
 from schemas.assembly import canonical_build
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 _BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 """Empty last block of every complete BGZF file (SAM/BAM specification, section 4.1.2)."""
@@ -67,8 +70,8 @@ class HashingFile(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer)  # type: ignore[call-overload]
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
         count = self._file.readinto(view) or 0
         if count:
             part = view[:count]
@@ -137,13 +140,13 @@ class Source:
         # FEXTRA with the subfield "BC": blocked gzip, which must end in its marker block
         self._bgzf = len(start) >= 18 and bool(start[3] & 4) and start[12:14] == b"BC"
         try:
-            with igzip.open(self.path, "rb") as peek:
+            with igzip.IGzipFile(self.path, "rb") as peek:  # type: ignore[no-untyped-call]
                 is_bcf = peek.read(3) == b"BCF"
         except (OSError, EOFError, zlib.error) as error:
             raise _gzip_error(self.path, error, 0) from error
         if is_bcf:
             return bcf.BcfText(self.file, self.path)
-        stream: TextStream = igzip.IGzipFile(fileobj=io.BufferedReader(self.file, _READ_SIZE), mode="rb")
+        stream: TextStream = igzip.IGzipFile(fileobj=io.BufferedReader(self.file, _READ_SIZE), mode="rb")  # type: ignore[no-untyped-call]
         return stream
 
     @property

@@ -176,7 +176,7 @@ def _pieces(fasta: Path) -> Iterator[tuple[str | None, bytes]]:
 def _open(path: Path) -> BinaryIO:
     with path.open("rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
-    stream: BinaryIO = igzip.open(path, "rb") if packed else path.open("rb")
+    stream: BinaryIO = igzip.IGzipFile(path, "rb") if packed else path.open("rb")  # type: ignore[no-untyped-call]
     return stream
 
 

@@ -244,6 +244,26 @@ def test_a_message_that_outlasts_the_revoke_deadline_is_done_by_the_next_owner()
     assert set(world.results()) == set(world.sent)
 
 
+def test_what_was_fetched_of_a_moved_partition_is_not_worked_on() -> None:
+    world = World(19, messages=90)
+    first = world.start(capacity=1)
+    stage = world.stage(first)
+    stage._patience = 0.0
+    for _ in range(20):
+        first.turn()
+    world.start()
+    first.turn()  # half of the partitions go
+    mine = set(world.workers[0][2]._positions)
+    assert len(mine) < 9
+    before = len(stage.order)
+    stage._patience = 1.0
+    for _ in range(200):
+        first.turn()
+    assert len(stage.order) > before + 5
+    assert {message.partition for message in stage.order[before:]} <= mine
+    assert first._rows == 0
+
+
 # --- backpressure ----------------------------------------------------------------------------------------------------
 
 

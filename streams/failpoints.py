@@ -31,13 +31,16 @@ class FailPoint(enum.StrEnum):
     QUARANTINED = "runner.quarantined"  # it is in quarantine, its offset is not committed
 
     INTAKE_ACCEPTED = "intake.accepted"  # an event is accepted, no row is written
+    INTAKE_SUBMISSION = "intake.submission"  # the submission is written, its revision is not
     INTAKE_ROWS = "intake.rows"  # submission and revision are written, no job is sent
+    INTAKE_PLAN = "intake.plan"  # the plan is sent, no job is
     INTAKE_JOB = "intake.job"  # the job is sent, the event's offset is not committed
     INGEST_CHUNK = "ingest.chunk"  # some chunks are sent, no manifest
     INGEST_ALL_CHUNKS = "ingest.all_chunks"  # every chunk is delivered, no manifest
     INGEST_MANIFEST = "ingest.manifest"  # the manifest is sent, the job's offset is not committed
     LAND_ROWS = "land.rows"  # rows of a chunk are inserted, the ledger is not written
     LAND_LEDGER = "land.ledger"  # the ledger is written, no receipt
+    MANIFEST_ROWS = "manifest.rows"  # the manifest is written, its event's offset is not committed
     VERIFY_READ = "verify.read"  # rows read back equal the manifest, no publication
     PUBLISHED = "publish.row"  # the publication row is written, nothing is announced
     ANNOUNCING = "outbox.part"  # some results are sent, `announced` is not written

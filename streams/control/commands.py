@@ -1,0 +1,148 @@
+"""What a person asks for: cancel, delete, acknowledge, replay. Each command is done once, however often it is delivered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from processors.knowledge.pack import PackError
+from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
+from schemas import identity
+from schemas.events import Command
+from streams.control import states
+from streams.control.desk import Desk
+from streams.control.intake import Intake, Outcome
+from streams.control.plans import ActiveSet
+from streams.control.progress import Phase
+from streams.control.publication import Publisher
+from streams.control.records import Position
+from streams.failpoints import FailPoint
+
+_SAMPLE_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class CommandRefused(ValueError):
+    """A command that is none, or that nothing can be done about; the message says why."""
+
+
+class Commands:
+    """Takes commands, in the order of `run.events`."""
+
+    def __init__(self, desk: Desk, intake: Intake, publisher: Publisher, active: ActiveSet) -> None:
+        self._desk = desk
+        self._intake = intake
+        self._publisher = publisher
+        self._active = active
+        self._kinds: dict[str, Callable[[Command, str, Position], str]] = {
+            "cancel": self._cancel,
+            "delete": self._delete,
+            "acknowledge": self._acknowledge,
+            "replay": self._replay,
+        }
+
+    def take(self, command: Command, position: Position) -> str:
+        """Do what a command asks and write down what came of it; returns that. Raises StoreError, BrokerError: call again."""
+        records = self._desk.records
+        done = records.decision_at(position)
+        if done is not None:
+            return done.outcome
+        sample_id = self.sample_id(command.sample)
+        try:
+            if command.kind not in self._kinds:
+                raise CommandRefused(f"kind: {command.kind!r} is not one of {', '.join(self._kinds)}")
+            outcome = self._kinds[command.kind](command, sample_id, position)
+        except CommandRefused as refusal:
+            outcome = f"refused: {refusal}"
+        records.record_decision(
+            DecisionRow(*position, command.id, command.kind, sample_id, "", command.actor, command.reason, outcome, self._desk.clock.now())
+        )
+        return outcome
+
+    def sample_id(self, sample: str) -> str:
+        """The pseudonym of what a person typed: a sample's name, or the pseudonym itself."""
+        if _SAMPLE_ID.fullmatch(sample) and self._desk.records.newest_submission(sample) is not None:
+            return sample
+        return self._intake.sample_id(sample)
+
+    # --- kinds -------------------------------------------------------------------------------------------------------
+
+    def _cancel(self, command: Command, sample_id: str, position: Position) -> str:
+        del position
+        flights = list(self._desk.of_sample(sample_id))
+        if not flights:
+            raise CommandRefused("nothing of this sample is in flight")
+        for flight in flights:
+            self._end(flight.submission, flight.revision, RevisionStatus.CANCELLED, _because("cancelled", command))
+        return f"cancelled {len(flights)}"
+
+    def _delete(self, command: Command, sample_id: str, position: Position) -> str:
+        del position
+        desk, records = self._desk, self._desk.records
+        submissions = records.submissions_of(sample_id)
+        if not submissions:
+            raise CommandRefused("no such sample")
+        for submission in submissions:
+            # the event that led to it may be read again from the topic's beginning: it must not bring the sample back
+            records.record_decision(
+                DecisionRow(
+                    submission.cluster, submission.partition, submission.offset, submission.event_id, Outcome.DELETED, sample_id, "",
+                    command.actor, command.reason, Outcome.DELETED, desk.clock.now(),
+                )
+            )  # fmt: skip
+        for flight in list(desk.of_sample(sample_id)):
+            self._end(flight.submission, flight.revision, RevisionStatus.DELETED, _because("a sample of it was deleted", command))
+        epoch = records.epochs([sample_id])[sample_id] + 1
+        records.delete_sample(sample_id, epoch, lambda: desk.points.reach(FailPoint.DELETE_EPOCH))
+        with desk.lock:
+            desk.projection.forget(sample_id)
+        return f"deleted {len(submissions)} submissions"
+
+    def _acknowledge(self, command: Command, sample_id: str, position: Position) -> str:
+        del position
+        waiting = [flight for flight in self._desk.of_sample(sample_id) if flight.progress.phase is Phase.INCOMPLETE]
+        if not waiting:
+            raise CommandRefused("nothing of this sample is incomplete and waits to be acknowledged")
+        for flight in waiting:
+            self._publisher.publish(flight, complete=False, actor=command.actor, reason=command.reason)
+        return f"published {len(waiting)} incomplete"
+
+    def _replay(self, command: Command, sample_id: str, position: Position) -> str:
+        del command, position
+        submission = self._desk.records.newest_submission(sample_id)
+        if submission is None:
+            raise CommandRefused("no such sample")
+        revisions = self._desk.records.revisions(submission.submission_id)
+        if revisions and revisions[-1].status is RevisionStatus.OPEN and self._desk.records.publication(revisions[-1].revision_id) is None:
+            self._intake.resume(submission)  # also what a repeated delivery of this very command finds
+            return f"revision {revisions[-1].number} is in flight"
+        try:
+            revision = self._again(submission, revisions)
+        except PackError as error:
+            raise CommandRefused(f"no plan: {error}") from error
+        self._intake.resume(submission)
+        return f"revision {revision.number}"
+
+    def _again(self, submission: SubmissionRow, revisions: list[RevisionRow]) -> RevisionRow:
+        """A new open revision of a submission, or an ended one under the same plan opened again."""
+        records = self._desk.records
+        by_id = {revision.revision_id: revision for revision in revisions}
+        plan = self._active.assigned(submission.build)
+        base = ""
+        while (known := by_id.get(identity.revision_id(submission.submission_id, plan.plan_id, base))) is not None:
+            if records.publication(known.revision_id) is None:
+                reopened = replace(known, status=RevisionStatus.OPEN, reason="", changed_at=self._desk.clock.now())
+                records.record_revision(reopened)
+                return reopened
+            base = known.revision_id
+        return self._intake.open_revision(submission, base, number=max((r.number for r in revisions), default=0) + 1)
+
+    def _end(self, submission: SubmissionRow, revision: RevisionRow, status: RevisionStatus, reason: str) -> None:
+        closed = self._desk.close(revision, status, reason)
+        with self._desk.lock:
+            for state in states.ended(submission, closed):
+                self._desk.projection.put(state, now=True)
+
+
+def _because(what: str, command: Command) -> str:
+    return f"{what} by {command.actor}" + (f": {command.reason}" if command.reason else "")

@@ -115,6 +115,18 @@ def _mix(x: np.uint64) -> np.uint64:
 
 
 @njit(cache=True, nogil=True)
+def _text_hash(ref_bytes, r0, r1, alt_bytes, a0, a1):  # type: ignore[no-untyped-def]
+    """64-bit FNV-1a of `REF>ALT`, mixed. An id takes the upper 31 bits, a spelling the lower 32."""
+    h = np.uint64(0xCBF29CE484222325)
+    for j in range(r0, r1):
+        h = (h ^ np.uint64(ref_bytes[j])) * np.uint64(0x100000001B3)
+    h = (h ^ np.uint64(62)) * np.uint64(0x100000001B3)
+    for j in range(a0, a1):
+        h = (h ^ np.uint64(alt_bytes[j])) * np.uint64(0x100000001B3)
+    return _mix(h)
+
+
+@njit(cache=True, nogil=True)
 def _allele_ids(  # type: ignore[no-untyped-def]
     linear, ref_offsets, ref_bytes, alt_offsets, alt_bytes, code, out
 ):
@@ -140,13 +152,7 @@ def _allele_ids(  # type: ignore[no-untyped-def]
             payload <<= np.uint64(22 - 2 * (r + a))
             payload |= (np.uint64(r) << np.uint64(27)) | (np.uint64(a) << np.uint64(23))
         else:
-            h = np.uint64(0xCBF29CE484222325)
-            for j in range(r0, r1):
-                h = (h ^ np.uint64(ref_bytes[j])) * np.uint64(0x100000001B3)
-            h = (h ^ np.uint64(62)) * np.uint64(0x100000001B3)
-            for j in range(a0, a1):
-                h = (h ^ np.uint64(alt_bytes[j])) * np.uint64(0x100000001B3)
-            payload = (_mix(h) >> np.uint64(33)) | np.uint64(1 << 31)
+            payload = (_text_hash(ref_bytes, r0, r1, alt_bytes, a0, a1) >> np.uint64(33)) | np.uint64(1 << 31)
         out[i] = (np.uint64(linear[i]) << np.uint64(32)) | payload
 
 
@@ -179,6 +185,32 @@ def allele_id(linear: int, ref: str, alt: str) -> int:
         np.frombuffer(a or b"\0", dtype=np.uint8),
     )
     return int(ids[0])
+
+
+@njit(cache=True, nogil=True)
+def _spellings(ids, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out):  # type: ignore[no-untyped-def]
+    for i in range(ids.shape[0]):
+        if ids[i] & np.uint64(1 << 31):
+            h = _text_hash(ref_bytes, ref_offsets[i], ref_offsets[i + 1], alt_bytes, alt_offsets[i], alt_offsets[i + 1])
+            out[i] = np.uint32(h & np.uint64(0xFFFFFFFF))
+        else:
+            out[i] = 0
+
+
+def spellings(
+    ids: U64,
+    ref_offsets: npt.NDArray[np.int32],
+    ref_bytes: npt.NDArray[np.uint8],
+    alt_offsets: npt.NDArray[np.int32],
+    alt_bytes: npt.NDArray[np.uint8],
+) -> npt.NDArray[np.uint32]:
+    """32 bits beside each id: 0 for a short allele, else a hash of REF and ALT independent of the one in the id.
+
+    Stores of alleles are keyed by id and spelling, so that two long alleles at one place that share an id (1 pair in 2^31) stay two.
+    """
+    out = np.empty(len(ids), dtype=np.uint32)
+    _spellings(ids, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out)
+    return out
 
 
 def is_long(ids: U64) -> npt.NDArray[np.bool_]:

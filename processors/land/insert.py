@@ -1,0 +1,115 @@
+"""Landing a chunk: one insert a table under a token that only its content decides, the data first, the ledger last.
+
+Whatever dies in between, the chunk is delivered again and the same inserts are made again: those that were made are recognised by their
+tokens, and beyond the window of tokens a ReplacingMergeTree on the identity of the row keeps one. A chunk on the ledger is not repeated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from processors.land import rows
+from processors.land.client import Client, StoreError
+from processors.land.keys import call_set, rows_token
+from processors.land.ledger import LedgerRow, record_landed, standing
+from schemas.chunks import Chunk, ChunkKind
+from schemas.plan import Plan
+
+
+class SampleDeleted(StoreError):
+    """Every sample of the chunk was deleted after the chunk was emitted: there is nothing to land."""
+
+
+def land_chunk(client: Client, chunk: Chunk, findings: pa.RecordBatch, plan: Plan, *, worker: str, provider: str) -> LedgerRow:
+    """Land a chunk of alleles that went through every stage, with its findings (`schemas.findings`), and return its ledger row.
+
+    Raises Unavailable (keep the chunk and try again), SampleDeleted, AlleleCollision, Rejected.
+    """
+    header = chunk.header
+    state = standing(client, header)
+    if state.landed is not None:
+        return state.landed
+    _refuse_deleted(chunk, state.deleted)
+    alleles = rows.sorted_alleles(chunk)
+    calls = _without(rows.calls(chunk, alleles, plan), state.deleted)
+    found = _without(rows.findings(chunk, findings), state.deleted)
+    scores = rows.score(alleles, plan)
+    insert = _Inserts(client, chunk)
+    insert("calls", call_set(header.submission_id, plan), calls)
+    insert("annotation", plan.annotation_key, rows.annotation(alleles, plan))
+    insert("lookup", plan.lookup_key, rows.lookup(alleles, plan))
+    insert("score", plan.score_key, scores, {"provider": provider, "worker": worker})
+    insert("finding", header.revision_id, found)
+    row = LedgerRow(
+        **_named(chunk),
+        alleles=len(chunk.rows),
+        calls=len(calls),
+        hash_sum=rows.call_hash_sum(calls),
+        scores=rows.new_scores(alleles),
+        findings=len(found),
+        faults=0,
+        worker=worker,
+        provider=provider,
+    )
+    record_landed(client, row)
+    return row
+
+
+def land_faults(client: Client, chunk: Chunk, plan: Plan, *, worker: str) -> LedgerRow:
+    """Land a chunk of faults and return its ledger row. Raises Unavailable, SampleDeleted, Rejected."""
+    state = standing(client, chunk.header)
+    if state.landed is not None:
+        return state.landed
+    _refuse_deleted(chunk, state.deleted)
+    faults = _without(rows.faults(chunk, plan), state.deleted)
+    _Inserts(client, chunk)("fault", call_set(chunk.header.submission_id, plan), faults)
+    row = LedgerRow(
+        **_named(chunk), alleles=len(chunk.rows), calls=0, hash_sum=0, scores=0, findings=0, faults=len(faults), worker=worker, provider=""
+    )
+    record_landed(client, row)
+    return row
+
+
+class _Inserts:
+    """Inserts of one chunk. Rows that belong to a call set or a once-only store have tokens without the revision: a second revision with
+    the same calls or the same annotation adds nothing."""
+
+    def __init__(self, client: Client, chunk: Chunk) -> None:
+        self._client = client
+        self._header = chunk.header
+
+    def __call__(self, table: str, key: str, batch: pa.RecordBatch, who: dict[str, str] | None = None) -> None:
+        if not len(batch):
+            return
+        token = rows_token(self._header.chunk_id, key, table, self._header.epoch, batch)
+        for name, text in (who or {}).items():
+            batch = batch.append_column(name, rows.constant(text, len(batch)))
+        self._client.insert(table, batch, token)
+
+
+def _named(chunk: Chunk) -> dict[str, Any]:
+    header = chunk.header
+    return {
+        "revision_id": header.revision_id,
+        "chunk": header.ordinal,
+        "submission_id": header.submission_id,
+        "chunk_id": header.chunk_id,
+        "kind": str(ChunkKind(header.kind)),
+        "contig": header.contig,
+        "epoch": header.epoch,
+    }
+
+
+def _refuse_deleted(chunk: Chunk, deleted: frozenset[str]) -> None:
+    if deleted.issuperset(chunk.header.samples):
+        raise SampleDeleted(f"chunk {chunk.header.chunk_id}: its samples were deleted after it was emitted (epoch {chunk.header.epoch})")
+
+
+def _without(batch: pa.RecordBatch, deleted: frozenset[str]) -> pa.RecordBatch:
+    """The rows of the samples that are still there."""
+    if not deleted:
+        return batch
+    return batch.filter(pc.invert(pc.is_in(batch.column("sample_id").cast(pa.string()), pa.array(sorted(deleted)))))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -150,6 +150,18 @@ class Engine:
             yield lane
         finally:
             lane.close()
+
+    def cancel(self, query_id: str) -> None:
+        """Cancel the request that carries this id, if it still runs."""
+        self._kill(f"Settings['log_comment'] = {literal(query_id)}")
+
+    def cancel_all(self) -> None:
+        """Cancel every request that runs."""
+        self._kill("Settings['log_comment'] != ''")
+
+    def _kill(self, condition: str) -> None:
+        with suppress(ClickHouseError), self.lane() as lane:
+            lane.query(f"KILL QUERY WHERE {condition} ASYNC".encode())
 
     def close(self) -> None:
         """Close the engine; all lanes are closed before."""

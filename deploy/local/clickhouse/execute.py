@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
-import pyarrow as pa
-
+from deploy.local.clickhouse import settings, syntax
 from deploy.local.clickhouse.accounts import Role
+from deploy.local.clickhouse.admission import Gate, refuse_changes
+from deploy.local.clickhouse.arrow import joined
 from deploy.local.clickhouse.engine import DATABASE, Engine, Held, Lane
 from deploy.local.clickhouse.errors import ClickHouseError
 from deploy.local.clickhouse.limits import Limits
+from deploy.local.clickhouse.policy import Verdict
 from deploy.local.clickhouse.request import Ask
+from deploy.local.clickhouse.syntax import NotDescribed
 
-CONCATENABLE = frozenset(
+_CONCATENABLE = frozenset(
     name.lower()
     for name in (
         "Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "JSONLines", "NDJSON", "JSONStringsEachRow",
-        "JSONCompactEachRow", "JSONCompactStringsEachRow", "TSKV", "LineAsString", "RawBLOB", "ArrowStream",
+        "JSONCompactEachRow", "JSONCompactStringsEachRow", "TSKV", "LineAsString", "RawBLOB",
     )
 )  # fmt: skip
-"""Formats whose blocks, written one behind the other, are the whole; ArrowStream after its schemas are joined (`_join_arrow`)."""
+"""Formats whose blocks, written one behind the other, are the whole. ArrowStream is one after `arrow.joined`."""
+
+_PLAIN_VALUES_BYTES = 256 * 1024
+"""Longest VALUES whose expressions are judged and evaluated; longer ones are read as literals only."""
 
 
 @dataclass
 class Tally:
-    """What a request did, for X-ClickHouse-Summary, metrics and the log."""
+    """What a request did, for X-ClickHouse-Summary, metrics and the log; filled while it runs."""
 
+    kind: str = "unread"
+    output_format: str = ""
     read_rows: int = 0
     read_bytes: int = 0
     written_rows: int = 0
@@ -43,91 +50,72 @@ class Tally:
         self.result_rows += held.result_rows
         self.result_bytes += len(held.data)
 
-
-def run(engine: Engine, limits: Limits, role: Role, ask: Ask, tally: Tally) -> Iterator[bytes]:
-    """Run `ask` and yield its result in pieces. Raises ClickHouseError, at the first piece or later."""
-    with engine.lane() as lane:
-        _prepare(lane, limits, role, ask)
-        yield from _answer(lane, ask, limits, tally)
+    def numbers(self) -> dict[str, int]:
+        return {name: value for name, value in vars(self).items() if isinstance(value, int)}
 
 
-def _prepare(lane: Lane, limits: Limits, role: Role, ask: Ask) -> None:
-    settings = {
-        "max_memory_usage": str(limits.query_memory),
-        "max_execution_time": str(limits.query_seconds),
-        "max_threads": str(limits.threads),
-        "async_insert": "0",
-        **ask.settings,
-    }
-    lane.set(settings)
-    if ask.database not in ("", "default"):
-        lane.use(ask.database)
-    else:
-        lane.use(DATABASE)
+@dataclass(frozen=True)
+class Runner:
+    """Runs requests. One for the process."""
 
+    engine: Engine
+    limits: Limits
+    gate: Gate
 
-def _answer(lane: Lane, ask: Ask, limits: Limits, tally: Tally) -> Iterator[bytes]:
-    statement = ask.statement
-    if statement.inserts_data:
-        tally.add(lane.insert(statement.sql, statement.data_format, ask.data))
-        return
-    chosen = statement.output_format or ask.default_format or "TabSeparated"
-    if chosen.lower() in CONCATENABLE and _streams(statement.sql):
-        blocks = lane.stream(statement.sql, chosen, ask.parameters)
-        if chosen.lower() != "arrowstream":
-            for held in blocks:
+    def run(self, role: Role, ask: Ask, tally: Tally) -> Iterator[bytes]:
+        """Run `ask` and yield its result in pieces, nothing if it has none. Raises ClickHouseError, at the first piece or later."""
+        settings.check(role, ask.settings, self.limits)
+        database = DATABASE if ask.database in ("", "default") else ask.database
+        if database not in (DATABASE, "system"):
+            raise ClickHouseError(81, "UNKNOWN_DATABASE", f"Database {database[:80]} does not exist")
+        with self.engine.lane() as lane:
+            lane.set({**settings.base(self.limits, role), **ask.settings, "log_comment": ask.query_id})
+            lane.use(database)
+            statement = ask.statement
+            verdict = self.gate.admit(lane, role, statement.sql, statement.data_format, database, ask.parameters)
+            tally.kind = verdict.kind
+            if ask.reads_only:
+                refuse_changes(verdict)
+            if statement.inserts_data:
+                if statement.data_format.lower() == "values":
+                    self._judge_values(lane, role, ask, database)
+                tally.add(lane.insert(statement.sql, statement.data_format, ask.data))
+                return
+            tally.output_format = verdict.output_format or ask.default_format or "TabSeparated"
+            yield from self._answer(lane, ask, verdict, tally)
+
+    def _answer(self, lane: Lane, ask: Ask, verdict: Verdict, tally: Tally) -> Iterator[bytes]:
+        sql = ask.statement.sql
+        chosen = tally.output_format.lower()
+        self.gate.offer(tally.output_format)
+        if verdict.kind == "SelectWithUnionQuery" and chosen in _CONCATENABLE:
+            for held in lane.stream(sql, tally.output_format, ask.parameters):
                 tally.add(held)
                 yield held.data
             return
-        empty = True
-        for piece in _join_arrow(blocks, tally):
-            empty = False
-            yield piece
-        if not empty:
-            return
-    lane.set({"max_result_bytes": str(limits.result_bytes), "result_overflow_mode": "throw"})
-    held = lane.query(statement.sql, chosen, ask.parameters)
-    tally.add(held)
-    yield held.data
-
-
-def _streams(sql: bytes) -> bool:
-    return sql.lstrip().lstrip(b"(").lstrip()[:6].upper() in (b"SELECT", b"WITH\n", b"WITH ") or sql.lstrip()[:4].upper() == b"WITH"
-
-
-class _Sink:
-    def __init__(self) -> None:
-        self.parts: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: Any) -> int:
-        self.parts.append(bytes(data))
-        return len(self.parts[-1])
-
-    def take(self) -> bytes:
-        data = b"".join(self.parts)
-        self.parts.clear()
-        return data
-
-    def flush(self) -> None:
-        pass
-
-
-def _join_arrow(blocks: Iterator[Held], tally: Tally) -> Iterator[bytes]:
-    """One Arrow stream of blocks that are each a whole stream."""
-    sink = _Sink()
-    writer = None
-    for held in blocks:
+        if verdict.kind == "SelectWithUnionQuery" and chosen == "arrowstream":
+            pieces = joined(lane.stream(sql, tally.output_format, ask.parameters), tally.add)
+            first = next(pieces, None)
+            if first is not None:
+                yield first
+                yield from pieces
+                return
+            # no block came, so no schema came: the engine writes that of an empty result only when it holds the whole
+        lane.set({"max_result_bytes": str(self.limits.result_bytes), "result_overflow_mode": "throw"})
+        held = lane.query(sql, tally.output_format, ask.parameters)
         tally.add(held)
-        reader = pa.ipc.open_stream(held.data)
-        if writer is None:
-            writer = pa.ipc.new_stream(sink, reader.schema)
-        for batch in reader:
-            writer.write_batch(batch)
-        yield sink.take()
-    if writer is not None:
-        writer.close()
-        yield sink.take()
+        yield held.data
 
-
-__all__ = ["ClickHouseError", "Tally", "replace", "run"]
+    def _judge_values(self, lane: Lane, role: Role, ask: Ask, database: str) -> None:
+        """VALUES may hold expressions, which the engine evaluates while it reads the data: they are judged like any others."""
+        if sum(map(len, ask.data)) > _PLAIN_VALUES_BYTES:
+            return
+        text = b"".join(ask.data).strip().rstrip(b";")
+        if not text:
+            return
+        try:
+            syntax.parse(lane, b"SELECT " + text)
+        except (ClickHouseError, NotDescribed):
+            return  # not a list of expressions: read as literals
+        self.gate.admit(lane, role, b"SELECT " + text, "", database, {})
+        lane.set({"input_format_values_interpret_expressions": "1"})

@@ -22,7 +22,9 @@ class Limits:
     query_bytes: int = 1024 * 1024
     """Longest statement (data of an insert not counted)."""
     result_bytes: int = 512 * 1024 * 1024
-    """Largest result that is held whole: formats that cannot be cut into chunks, and `wait_end_of_query`."""
+    """Largest result of a format that cannot be written block by block (JSON, Parquet, Arrow), which the engine holds whole."""
+    hold_bytes: int = 64 * 1024 * 1024
+    """Bytes of an answer that `wait_end_of_query` holds back; a longer answer is sent while it is made."""
     query_memory: int = 1024**3
     """max_memory_usage of one request."""
     query_seconds: int = 300

@@ -13,13 +13,11 @@ class Statement:
     """`sql` is what the engine parses, without inline data and, for an insert with data, without its FORMAT clause.
 
     `data_format` names the format of the data of an insert, empty for any other statement; `data` is what stood behind it in the text.
-    `output_format` is the FORMAT clause of a statement with a result, empty where there is none.
     """
 
     sql: bytes
     data_format: str = ""
     data: bytes = b""
-    output_format: str = ""
 
     @property
     def inserts_data(self) -> bool:
@@ -35,7 +33,7 @@ def cut(text: bytes) -> Statement:
     sql = text.rstrip()
     while sql.endswith(b";"):
         sql = sql[:-1].rstrip()
-    return Statement(sql, output_format=_output_format(sql))
+    return Statement(sql)
 
 
 def _cut_insert(text: bytes) -> Statement:
@@ -72,13 +70,3 @@ def _cut_insert(text: bytes) -> Statement:
     if b"select" in text.lower():
         return Statement(text.rstrip().rstrip(b";"))
     return Statement(text, "Values", b"")
-
-
-def _output_format(sql: bytes) -> str:
-    last = b""
-    before: Lexeme | None = None
-    for token in tokens(sql):
-        if before is not None and before.is_word(b"FORMAT") and before.depth == 0 and token.kind is Token.WORD:
-            last = token.text
-        before = token
-    return last.decode()

@@ -46,7 +46,11 @@ def _done(text: str) -> Outcome:
 
 
 def test_values_pass_through_every_step() -> None:
-    steps = [Each("up", _upper, 2), Together("bang", lambda texts: [text + "!" for text in texts], len), Each("end", _done, 2)]
+    steps: list[Each | Together] = [
+        Each("up", _upper, 2),
+        Together("bang", lambda texts: [text + "!" for text in texts], len),
+        Each("end", _done, 2),
+    ]
     with _running(steps) as pipeline:
         outcomes = _all(pipeline, [_message(f"m{n}") for n in range(50)])
     assert {name: outcome.outputs[0].value for name, outcome in outcomes.items() if isinstance(outcome, Done)} == {
@@ -80,7 +84,7 @@ def test_a_bad_value_takes_no_other_of_its_batch_with_it() -> None:
             raise ValueError("no finite number")
         return texts
 
-    steps = [Each("up", _upper), Together("score", picky, lambda text: 1, delay=0.2), Each("end", _done)]
+    steps: list[Each | Together] = [Each("up", _upper), Together("score", picky, lambda text: 1, delay=0.2), Each("end", _done)]
     with _running(steps) as pipeline:
         outcomes = _all(pipeline, [_message(name) for name in ("a", "bad", "c", "d")])
     assert outcomes["bad"] == Quarantine("ValueError", "no finite number")

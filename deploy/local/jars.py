@@ -79,16 +79,17 @@ def kafka_jars(cache: Path | None = None) -> Jars:
     return Jars(folder, tuple(sorted(lock)))
 
 
-def verify(folder: Path, lock: Mapping[str, str]) -> None:
+def verify(folder: Path, lock: Mapping[str, str], remedy: str = "") -> None:
     """Compare every locked jar in `folder` with its digest (45 MB: 0.1 s). Raises `JarMismatch` naming the first that differs."""
+    remedy = remedy or f"remove {folder} and start again, it is fetched anew"
     for name, expected in sorted(lock.items()):
         path = folder / name
         if not path.is_file():
-            raise JarMismatch(f"{path}: missing; remove {folder} and start again, it is fetched anew")
+            raise JarMismatch(f"{path}: missing; {remedy}")
         with path.open("rb") as handle:
             found = hashlib.file_digest(handle, "sha256").hexdigest()
         if found != expected:
-            raise JarMismatch(f"{path}: SHA-256 {found} is not {expected} of kafka.lock; remove {folder} and start again")
+            raise JarMismatch(f"{path}: SHA-256 {found} is not {expected} of kafka.lock; {remedy}")
 
 
 def resolve() -> dict[str, Path]:
@@ -122,7 +123,8 @@ def _fetch(folder: Path, lock: Mapping[str, str]) -> None:
     try:
         for name, path in found.items():
             shutil.copyfile(path, draft / name)
-        verify(draft, lock)
+        verify(draft, lock, "remove it from Maven's local repository (~/.m2/repository) and start again; nothing was installed")
+        draft.chmod(0o755)
         try:
             draft.rename(folder)
         except OSError:

@@ -62,8 +62,9 @@ class Broker:
             (self.folder / "log4j2.properties").write_bytes(source.read_bytes())
         if (self.folder / "data" / "meta.properties").exists():
             return
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--cluster-id", cluster, "--config", str(configuration), "--ignore-formatted"]
+        # as one argument: an id may begin with a dash
+        cluster = "--cluster-id=" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        arguments = ["format", cluster, "--config", str(configuration), "--ignore-formatted"]
         answer = subprocess.run(
             [*self._java(self.log), "kafka.tools.StorageTool", *arguments],
             capture_output=True,

@@ -223,8 +223,12 @@ def open_state(root: Path, *, create: bool = False) -> State:
 
 def _replace(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}.draft")
-    draft.write_text(text)
-    draft.replace(path)
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import FrameType
@@ -155,7 +155,7 @@ class Supervisor:
                     self._begin(part)
                 self._up = True
                 self._publish()
-                self._tell(Event(EventKind.UP, run=self._written))
+                self._tell(Event(EventKind.UP, run=self._snapshot()))
                 while True:
                     self._tick()
                     self._pause()
@@ -258,22 +258,17 @@ class Supervisor:
                 self._tell(Event(EventKind.STOPPING, name, f"killed: did not end within {service.stop_timeout:.0f} s"))
             supervised.process = None
 
+    def _snapshot(self) -> Run:
+        return replace(self._run, processes={name: s.state() for name, s in self._supervised.items()})
+
     def _publish(self) -> None:
-        if not self._up:
+        run = self._snapshot()
+        if not self._up or run == self._written:
             return
-        run = Run(
-            pid=self._run.pid,
-            kafka=self._run.kafka,
-            clickhouse=self._run.clickhouse,
-            board=self._run.board,
-            metrics=self._run.metrics,
-            processes={name: s.state() for name, s in self._supervised.items()},
-        )
-        if run != self._written:
+        # a full disk must not end the supervision of what may free it; tried again at the next tick
+        with suppress(OSError):
+            self._state.write_run(run)
             self._written = run
-            # a full disk must not end the supervision of what may free it
-            with suppress(OSError):
-                self._state.write_run(run)
 
     def _tell(self, event: Event) -> None:
         row = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event.kind.value}

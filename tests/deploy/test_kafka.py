@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -203,6 +204,13 @@ def test_down_where_nothing_was_ever_started_says_so(tmp_path: Path) -> None:
 def test_a_folder_with_a_comma_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokerFailed, match="comma"):
         Broker(tmp_path / "a,b", 1, 2, tmp_path / "log").prepare()
+
+
+@pytest.mark.broker
+def test_a_cluster_id_that_begins_with_a_dash_formats_the_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xfb" * 16))
+    Broker(tmp_path, 1, 2, tmp_path / "log").prepare()
+    assert "cluster.id=-_v7" in (tmp_path / "data" / "meta.properties").read_text()
 
 
 def test_the_jars_are_those_of_the_lock_and_of_one_kafka() -> None:

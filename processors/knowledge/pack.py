@@ -151,3 +151,8 @@ def active_packs(root: Path, build: str) -> dict[str, Pack]:
 def active_builds(root: Path) -> list[str]:
     """Builds that have a genome."""
     return sorted(build for build, kinds in _read_active(root).items() if "genome" in kinds)
+
+
+def active_digests(root: Path) -> frozenset[str]:
+    """Digests of all packs that any build uses now."""
+    return frozenset(digest for kinds in _read_active(root).values() for digest in kinds.values())

@@ -1,0 +1,132 @@
+"""Run the benchmark, print tables, write the figures as JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench import measure
+from bench.data import BenchFiles, make_data
+from bench.spine import BenchFailed, SpineRun, run_sample, stack
+from bench.tools import ToolRun, run_tools
+from deploy.local.errors import LocalError
+
+FLAT = 1.15
+"""Memory is flat where the last sample's peak is below this multiple of the third's: the first two fill caches."""
+
+
+class Part(StrEnum):
+    """What to run."""
+
+    ALL = "all"
+    SPINE = "spine"
+    LOOKUP = "lookup"
+    MEMORY = "memory"
+
+
+def main(
+    part: Annotated[Part, typer.Argument(help="What to run.")] = Part.ALL,
+    folder: Annotated[Path, typer.Option("--folder", help="State folder and input.")] = Path(".riverseq/bench"),
+    variants: Annotated[int, typer.Option("--variants", min=10_000, help="Variants of the large sample.")] = 1_000_000,
+    samples: Annotated[int, typer.Option("--samples", min=3, help="Samples of the memory part.")] = 10,
+    each: Annotated[int, typer.Option("--each", min=10_000, help="Variants of each of those.")] = 200_000,
+) -> None:
+    """Measure variants per second, CPU and memory."""
+    console = Console(highlight=False)
+    machine = measure.machine()
+    console.print("machine: " + ", ".join(f"{key} {value}" for key, value in machine.items()))
+    files = make_data(folder / "input", variants, samples, each, lambda text: console.print(f"making {text}"))
+    size = files.samples["whole"].stat().st_size / measure.MIB
+    console.print(f"input: {files.records['whole']:,} records of one sample (GT:DP:AD:GQ), {size:.0f} MiB bgzip, seeded")
+    result: dict[str, Any] = {"machine": machine, "input": {"records": files.records, "mib": round(size, 1)}}
+    tools = run_tools(files, folder, int(machine["cores"])) if part in {Part.ALL, Part.LOOKUP} else []
+    result["tools"] = [asdict(tool) for tool in tools]
+    runs: list[SpineRun] = []
+    try:
+        if part is not Part.LOOKUP:
+            runs = _spine(folder / "state", files, part, console)
+    except (BenchFailed, LocalError) as error:
+        console.print(f"bench: {error}", style="red", markup=False)
+        sys.exit(1)
+    result["runs"] = [{**asdict(run), "rate": round(run.rate)} for run in runs]
+    _report(console, files, runs, tools)
+    target = folder / "result.json"
+    target.write_text(json.dumps(result, indent=1) + "\n")
+    console.print(f"figures: {target}")
+
+
+def _spine(folder: Path, files: BenchFiles, part: Part, console: Console) -> list[SpineRun]:
+    # a folder of its own each time: the first sample of a fresh installation, not the hundredth of an old one
+    if folder.exists() and not (folder / "run.json").exists():
+        shutil.rmtree(folder)
+    names = ["whole"] if part is Part.SPINE else [name for name in files.samples if name.startswith("repeat")]
+    if part is Part.ALL:
+        names = ["whole", *names]
+    runs = []
+    with stack(folder, files) as (session, run):
+        run_sample(session, run, "warm", files.samples["warm"])
+        for name in names:
+            runs.append(run_sample(session, run, name, files.samples[name]))
+            console.print(f"  {name}: {runs[-1].variants:,} variants in {runs[-1].seconds:.1f} s, {runs[-1].rate:,.0f}/s")
+    return runs
+
+
+def _report(console: Console, files: BenchFiles, runs: list[SpineRun], tools: list[ToolRun]) -> None:
+    whole = next((run for run in runs if run.sample == "whole"), None)
+    table = Table(
+        "what",
+        "seconds",
+        "variants/s",
+        "CPU µs a variant",
+        "ours / theirs",
+        title="same input, same machine",
+        title_justify="left",
+        box=None,
+    )
+    if whole is not None:
+        cpu = sum(whole.cpu.values())
+        table.add_row("riverseq, submit to published", f"{whole.seconds:.1f}", f"{whole.rate:,.0f}", f"{cpu:.1f}", "")
+    records = files.records["whole"]
+    for tool in tools:
+        ratio = f"{whole.rate * tool.seconds / records:.2f}" if whole is not None else ""
+        cpu = 1e6 * tool.cpu_seconds / records
+        table.add_row(
+            f"{tool.name}, lookup alone ({tool.version})", f"{tool.seconds:.1f}", f"{records / tool.seconds:,.0f}", f"{cpu:.1f}", ratio
+        )
+    console.print(table)
+    if whole is not None:
+        where = Table("process", "CPU µs an allele", "peak MiB", title="where it goes, by process", title_justify="left", box=None)
+        for name, value in sorted(whole.cpu.items(), key=lambda item: -item[1]):
+            where.add_row(name, f"{value:.2f}", f"{whole.peak.get(name, 0):.0f}")
+        console.print(where)
+        steps = Table("step", "CPU µs an allele", title="where it goes, by step", title_justify="left", box=None)
+        for name, value in sorted(whole.step_cpu.items(), key=lambda item: -item[1]):
+            steps.add_row(name, f"{value:.2f}")
+        console.print(steps)
+    repeats = [run for run in runs if run.sample.startswith("repeat")]
+    if len(repeats) >= 3:
+        memory = Table(
+            "process",
+            *[run.sample.removeprefix("repeat") for run in repeats],
+            "flat",
+            title="peak MiB by sample",
+            title_justify="left",
+            box=None,
+        )
+        for name in repeats[0].peak:
+            values = [run.peak.get(name, 0.0) for run in repeats]
+            memory.add_row(name, *[f"{value:.0f}" for value in values], "yes" if values[-1] <= FLAT * values[2] else "no")
+        console.print(memory)
+
+
+if __name__ == "__main__":
+    typer.run(main)

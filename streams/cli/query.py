@@ -1,0 +1,170 @@
+"""`riverseq query`: results by SQL, by allele or by gene, as a table, JSON, CSV or Parquet."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from streams.cli.failures import CommandFailed, WrongUse
+from streams.cli.session import Session, notes, out, print_json, session_of
+
+SHOWN = 200
+"""Rows of a table on the screen; the other formats give all."""
+_NAMED = """
+LEFT JOIN (SELECT sample_id, any(name) AS sample FROM submission ARRAY JOIN sample_ids AS sample_id, names AS name GROUP BY sample_id) AS n
+ON n.sample_id = rows.sample_id
+WHERE CONDITIONS ORDER BY contig, position, sample"""
+_VARIANT = f"""SELECT n.sample AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence, clinvar,
+frequency, score FROM variant AS rows {_NAMED}"""  # noqa: S608 (text of this module only; values travel as parameters)
+_FINDING = f"""SELECT n.sample AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, clinvar, frequency, score,
+class, reasons FROM finding_current AS rows {_NAMED}"""  # noqa: S608 (as above)
+
+
+class Format(StrEnum):
+    """How rows are written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(query)
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A SELECT over riverseq's tables and views.")] = None,
+    variant: Annotated[str | None, typer.Option("--variant", metavar="CHROM-POS-REF-ALT", help="Who carries this allele.")] = None,
+    gene: Annotated[str | None, typer.Option("--gene", metavar="SYMBOL", help="Every call in a gene.")] = None,
+    sample: Annotated[str | None, typer.Option("--sample", metavar="NAME", help="Only this sample; alone: its findings.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="How to write the rows.")] = Format.TABLE,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> int:
+    """Read results: by SQL, by allele, by gene.
+
+    Views: variant, finding_current, calls_current, fault_current, sample_current. They show published, current revisions only.
+
+    [bold]riverseq query --variant 21-45989090-G-A[/bold]
+    [bold]riverseq query --gene APP --format csv[/bold]
+    [bold]riverseq query "SELECT consequence, count() FROM finding_current GROUP BY 1 ORDER BY 2 DESC"[/bold]
+    [bold]riverseq query "SHOW TABLES"[/bold]
+    """
+    session = session_of(context)
+    if (sql is not None) == (variant is not None or gene is not None or sample is not None):
+        raise WrongUse("give either SQL, or --variant, --gene, --sample")
+    statement, parameters = (sql, {}) if sql is not None else _statement(session, variant, gene, sample)
+    form = Format.JSON if json else format_
+    if form is Format.PARQUET and output is None and sys.stdout.isatty():
+        raise WrongUse("Parquet is binary: give -o FILE, or pipe it")
+    with session.clickhouse() as client:
+        table = client.arrow(statement, parameters)
+    _write(table, form, output)
+    return 0
+
+
+def parse_variant(text: str) -> tuple[str, int, str, str]:
+    """(contig, 0-based start, ref, alt) of CHROM-POS-REF-ALT, POS 1-based. Raises WrongUse."""
+    parts = text.replace(":", "-").replace(">", "-").split("-")
+    if len(parts) != 4 or not parts[1].isdigit() or int(parts[1]) < 1 or not parts[2].isalpha() or not parts[3].isalpha():
+        raise WrongUse(f"--variant {text}: give CHROM-POS-REF-ALT, like 21-45989090-G-A")
+    return parts[0], int(parts[1]) - 1, parts[2].upper(), parts[3].upper()
+
+
+def allele_numbers(session: Session, contig: str, start: int, ref: str, alt: str) -> list[int]:
+    """The allele's id in every build of this installation that knows the contig by this name (`21`, `chr21`, `NC_000021.9`)."""
+    from processors.knowledge.genome import Genome
+    from processors.knowledge.pack import active_builds, active_packs
+    from schemas import identity
+
+    root = session.packs()
+    found = []
+    for build in active_builds(root):
+        table = Genome(active_packs(root, build)["genome"]).table
+        number = table.resolve(contig)
+        if number is not None and start < table.contigs[number].length:
+            found.append(identity.allele_id(table.contigs[number].offset + start, ref, alt))
+    return found
+
+
+def _statement(session: Session, variant: str | None, gene: str | None, sample: str | None) -> tuple[str, dict[str, Any]]:
+    conditions: list[str] = []
+    parameters: dict[str, Any] = {}
+    if variant is not None:
+        contig, start, ref, alt = parse_variant(variant)
+        numbers = allele_numbers(session, contig, start, ref, alt)
+        if not numbers:
+            raise CommandFailed(
+                f"--variant {variant}: no build here has a contig {contig!r} with this position; see `riverseq reference list`"
+            )
+        conditions.append("allele_id IN {alleles:Array(UInt64)} AND ref = {ref:String} AND alt = {alt:String}")
+        parameters |= {"alleles": numbers, "ref": ref, "alt": alt}
+    if gene is not None:
+        conditions.append("gene = {gene:String}")
+        parameters["gene"] = gene
+    if sample is not None:
+        conditions.append("sample_id = {sample_id:String}")
+        parameters["sample_id"] = session.sample_id(sample)
+    form = _FINDING if variant is None and gene is None else _VARIANT
+    return form.replace("CONDITIONS", " AND ".join(conditions)), parameters
+
+
+def _write(table: pa.Table, form: Format, output: Path | None) -> None:
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if form is Format.TABLE and output is None:
+        out().print(_shown(table))
+        if table.num_rows > SHOWN:
+            notes().print(f"{table.num_rows - SHOWN:,} more rows; --format csv gives all", markup=False)
+        return
+    if form in {Format.JSON, Format.TABLE} and output is None:
+        print_json(table.to_pylist())
+        return
+    sink = output.open("wb") if output is not None else sys.stdout.buffer
+    try:
+        if form is Format.PARQUET:
+            pyarrow.parquet.write_table(table, sink, compression="zstd")
+        elif form is Format.JSON:
+            import json as json_
+
+            sink.write(json_.dumps(table.to_pylist(), indent=1, default=str).encode() + b"\n")
+        else:
+            pyarrow.csv.write_csv(table, sink)
+    finally:
+        if output is not None:
+            sink.close()
+    if output is not None:
+        notes().print(f"{table.num_rows:,} rows in {output}", markup=False)
+
+
+def _shown(table: pa.Table) -> Table | Text:
+    if table.num_rows == 0:
+        return Text("no rows")
+    shown = Table(box=None, header_style="bold", pad_edge=False)
+    for field in table.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        shown.add_column(field.name, justify="right" if number else "left", overflow="fold")
+    for row in table.slice(0, SHOWN).to_pylist():
+        shown.add_row(*[_cell(value) for value in row.values()])
+    return shown
+
+
+def _cell(value: Any) -> Text:
+    if value is None:
+        return Text("")
+    if isinstance(value, float):
+        return Text(f"{value:.6g}")
+    if isinstance(value, list):
+        return Text(", ".join(map(str, value)))
+    return Text(str(value))

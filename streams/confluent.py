@@ -61,7 +61,8 @@ _CONSUMER: dict[str, Any] = {
     "fetch.message.max.bytes": MAX_MESSAGE,  # a partition and request; with the next two they bound the client's memory
     "fetch.max.bytes": 16 * MIB,
     "queued.max.messages.kbytes": 8 * 1024,  # prefetched, a partition
-    "queued.min.messages": 16,
+    "queued.min.messages": 32,
+    "fetch.queue.backoff.ms": 5,  # a full prefetch queue is looked at again after this; the default, 1 s, reads at 14 MB/s
     "fetch.wait.max.ms": 50,
     "fetch.error.backoff.ms": 200,
 }

@@ -13,7 +13,7 @@ from deploy.local.kafka import Broker
 from deploy.local.ports import HOST, choose_ports
 from deploy.local.probes import http_answers
 from deploy.local.state import Run, State
-from deploy.local.supervisor import Probe, Service, Step
+from deploy.local.supervisor import Part, Probe, Service, Step
 
 WORKERS = {"control": "streams.control", "ingest": "streams.ingest_worker", "chain": "streams.chain_worker"}
 """Service name → module that `python -m` runs."""
@@ -25,7 +25,7 @@ PARTS = ("broker", "clickhouse", "topics", *WORKERS)
 class Installation:
     """The parts to supervise and the addresses they will have."""
 
-    parts: tuple[Service | Step, ...]
+    parts: tuple[Part, ...]
     run: Run
 
 
@@ -60,28 +60,29 @@ def installation(
     environment |= {"RIVERSEQ_CLICKHOUSE": address} if address else {}
     environment |= {"RIVERSEQ_ROOTS": json.dumps([str(root.resolve()) for root in roots])} if roots else {}
 
-    built: list[Service | Step] = []
+    stores: list[Service] = []
     if embed_broker:
         broker = Broker(state.kafka, chosen["broker"], chosen["controller"], state.logs / "kafka.log")
-        built.append(Service("broker", broker.command(), broker.ready, prepare=broker.prepare, start_timeout=180.0, stop_timeout=30.0))
+        stores.append(Service("broker", broker.command(), broker.ready, prepare=broker.prepare, start_timeout=180.0, stop_timeout=30.0))
     if embed_clickhouse:
         command = _python("deploy.local.clickhouse", "--state", str(state.root), "--port", str(chosen["clickhouse"]))
         ready = _http(f"{address}/ping", b"Ok.\n")
-        built.append(Service("clickhouse", command, ready, environment, stop_timeout=30.0))
-    if "topics" in parts:
-        built.append(Step("topics", lambda: create_topics_and_tables(state, servers or None, address)))
+        stores.append(Service("clickhouse", command, ready, environment, stop_timeout=30.0))
+    topics = [Step("topics", lambda: create_topics_and_tables(state, servers or None, address))] if "topics" in parts else []
+    processes: list[Service] = []
     for name in names:
         metrics = {**environment, "RIVERSEQ_METRICS_PORT": str(chosen[name])}
         command = _python(WORKERS[name.partition("-")[0]])
-        built.append(Service(name, command, _http(f"http://{HOST}:{chosen[name]}/readyz"), metrics))
+        processes.append(Service(name, command, _http(f"http://{HOST}:{chosen[name]}/readyz"), metrics))
     shown = _without_credentials(address)
     run = Run(os.getpid(), servers, shown, metrics={name: f"http://{HOST}:{chosen[name]}" for name in names})
-    return Installation(tuple(built), run)
+    return Installation((tuple(stores), *topics, tuple(processes)), run)
 
 
 def create_topics_and_tables(state: State, kafka: str | None, clickhouse: str | None) -> None:
     """Bring Kafka and ClickHouse to what this version expects; changes nothing where they are there already."""
-    from processors.land import connect, migrate
+    from processors.land.client import connect
+    from processors.land.migrations import migrate
     from streams.settings import Settings
     from streams.topics import catalogue, create_topics
 
@@ -89,8 +90,7 @@ def create_topics_and_tables(state: State, kafka: str | None, clickhouse: str | 
     settings = Settings.load(state.root).model_copy(update=dict(known))
     topics = catalogue(partitions=settings.partitions, retention=settings.retention, scored=settings.scored_topic)
     create_topics(settings.kafka_servers(), topics, replication=settings.replication, options=settings.kafka_options)
-    client = connect(settings.clickhouse_dsn("admin"))
-    migrate(client)
+    migrate(connect(settings.clickhouse_dsn("admin"), create=True))
 
 
 def _python(module: str, *arguments: str) -> tuple[str, ...]:

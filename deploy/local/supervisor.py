@@ -80,6 +80,10 @@ class Step:
     run: Callable[[], None]
 
 
+Part = Service | Step | tuple[Service, ...]
+"""What starts next: one service, one step, or services that do not need each other and start together."""
+
+
 @dataclass(frozen=True)
 class Policy:
     """How deaths are answered: delay doubles from `first` to `longest` seconds, ±25 %, and starts over after `stable` seconds of life.
@@ -127,7 +131,7 @@ class Supervisor:
     """Runs `parts` in order on a locked state folder. `run` holds the addresses that run.json shows; its processes are filled in here."""
 
     def __init__(
-        self, state: State, parts: Sequence[Service | Step], run: Run, on_event: OnEvent | None = None, policy: Policy | None = None
+        self, state: State, parts: Sequence[Part], run: Run, on_event: OnEvent | None = None, policy: Policy | None = None
     ) -> None:
         self._state = state
         self._parts = parts
@@ -170,7 +174,7 @@ class Supervisor:
                 self._state.remove_run()
                 self._tell(Event(EventKind.STOPPED))
 
-    def _begin(self, part: Service | Step) -> None:
+    def _begin(self, part: Part) -> None:
         if isinstance(part, Step):
             self._tell(Event(EventKind.STEP, part.name))
             try:
@@ -179,8 +183,9 @@ class Supervisor:
                 raise StartFailed(f"{part.name}: {type(error).__name__}: {error}") from error
             self._pause(0.0)
             return
-        supervised = self._supervised[part.name] = _Supervised(part)
-        while not supervised.ready:
+        begun = [_Supervised(service) for service in (part if isinstance(part, tuple) else (part,))]
+        self._supervised.update({supervised.service.name: supervised for supervised in begun})
+        while not all(supervised.ready for supervised in begun):
             self._tick()
             self._pause()
 

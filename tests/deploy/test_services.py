@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,7 +14,17 @@ from deploy.local.ports import HOST
 from deploy.local.probes import http_answers
 from deploy.local.services import installation
 from deploy.local.state import State, open_state
-from deploy.local.supervisor import Service, Step
+from deploy.local.supervisor import Part, Service, Step
+
+
+def named(parts: Sequence[Part]) -> list[list[str]]:
+    """Names of what starts together, in order."""
+    return [[service.name for service in part] if isinstance(part, tuple) else [part.name] for part in parts]
+
+
+def services(parts: Sequence[Part]) -> dict[str, Service]:
+    flat = [service for part in parts for service in (part if isinstance(part, tuple) else (part,))]
+    return {service.name: service for service in flat if isinstance(service, Service)}
 
 
 @pytest.fixture
@@ -24,7 +34,7 @@ def state(tmp_path: Path) -> State:
 
 def test_everything_starts_in_the_order_in_which_it_is_needed(state: State) -> None:
     built = installation(state, workers=2)
-    assert [part.name for part in built.parts] == ["broker", "clickhouse", "topics", "control", "ingest", "chain", "chain-2"]
+    assert named(built.parts) == [["broker", "clickhouse"], ["topics"], ["control", "ingest", "chain", "chain-2"]]
     assert [part.name for part in built.parts if isinstance(part, Step)] == ["topics"]
     assert set(built.run.metrics) == {"control", "ingest", "chain", "chain-2"}
 
@@ -32,7 +42,7 @@ def test_everything_starts_in_the_order_in_which_it_is_needed(state: State) -> N
 def test_workers_get_addresses_and_ports_by_environment_and_no_password(state: State, tmp_path: Path) -> None:
     built = installation(state, workers=2, roots=(tmp_path / "runs",))
     ports = state.ports()
-    by_name = {part.name: part for part in built.parts if isinstance(part, Service)}
+    by_name = services(built.parts)
     environment = by_name["chain-2"].environment
     assert environment["RIVERSEQ_STATE"] == str(state.root)
     assert environment["RIVERSEQ_KAFKA"] == built.run.kafka == f"{HOST}:{ports['broker']}"
@@ -50,17 +60,15 @@ def test_ports_stay_from_one_start_to_the_next(state: State) -> None:
 
 def test_a_kafka_and_a_clickhouse_elsewhere_are_used_and_not_embedded(state: State) -> None:
     built = installation(state, kafka="kafka.lab:9092", clickhouse="http://lab:pass@clickhouse.lab:8123/riverseq")
-    assert [part.name for part in built.parts] == ["topics", "control", "ingest", "chain"]
+    assert named(built.parts) == [[], ["topics"], ["control", "ingest", "chain"]]
     assert built.run.kafka == "kafka.lab:9092"
     assert built.run.clickhouse == "http://clickhouse.lab:8123/riverseq"
-    control = next(part for part in built.parts if part.name == "control")
-    assert isinstance(control, Service)
-    assert control.environment["RIVERSEQ_CLICKHOUSE"] == "http://lab:pass@clickhouse.lab:8123/riverseq"
+    assert services(built.parts)["control"].environment["RIVERSEQ_CLICKHOUSE"] == "http://lab:pass@clickhouse.lab:8123/riverseq"
 
 
 def test_parts_can_be_left_out(state: State) -> None:
     built = installation(state, parts=("broker", "chain"))
-    assert [part.name for part in built.parts] == ["broker", "chain"]
+    assert named(built.parts) == [["broker"], ["chain"]]
     assert built.run.clickhouse is None
 
 

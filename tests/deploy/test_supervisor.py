@@ -52,11 +52,12 @@ def build(name, mode):
     command = (sys.executable, "-S", "-c", child, name, str(folder), mode)
     return Service(name, command, ready("nobody" if mode == "mute" else name), prepare=prepare, start_timeout=1.5, stop_timeout=1.0)
 state = open_state(root, create=True)
+built = [build(*p) if isinstance(p[0], str) else tuple(build(*q) for q in p) for p in parts]
 try:
     with state.lock():
         told = lambda event: print(event.kind.value, event.service, flush=True)
         policy = Policy(first=0.1, longest=0.8, watch=0.2)
-        Supervisor(state, [build(*p) for p in parts], Run(os.getpid(), "127.0.0.1:9"), told, policy).run()
+        Supervisor(state, built, Run(os.getpid(), "127.0.0.1:9"), told, policy).run()
 except LocalError as error:
     sys.exit(f"{type(error).__name__}: {error}")
 """
@@ -65,7 +66,7 @@ except LocalError as error:
 class Running:
     """A supervisor in a process of its own."""
 
-    def __init__(self, folder: Path, parts: list[tuple[str, str]]) -> None:
+    def __init__(self, folder: Path, parts: list[Any]) -> None:
         self.folder = folder
         self.state: State = open_state(folder / "state", create=True)
         arguments = [sys.executable, "-c", SUPERVISOR, str(self.state.root), str(folder), CHILD, json.dumps(parts)]
@@ -107,7 +108,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Start a supervisor over (name, mode) parts; it is killed, with its children, when the test ends."""
     running: list[Running] = []
 
-    def begin(*parts: tuple[str, str]) -> Running:
+    def begin(*parts: Any) -> Running:
         running.append(Running(tmp_path, list(parts)))
         return running[-1]
 
@@ -136,6 +137,16 @@ def alive(pid: int) -> bool:
 def test_services_start_in_order_each_when_the_one_before_is_ready(start: Start) -> None:
     lines = start(("first", "slow"), ("second", "plain")).until_up()
     assert lines == ["starting first", "ready first", "starting second", "ready second", "up"]
+
+
+def test_services_of_a_group_start_together_and_the_next_waits_for_all(start: Start) -> None:
+    running = start((("slow", "slow"), ("quick", "plain")), ("next", "plain"))
+    lines = running.until_up()
+    assert lines[:2] == ["starting slow", "starting quick"]
+    assert set(lines[2:4]) == {"ready slow", "ready quick"}
+    assert lines[4:] == ["starting next", "ready next", "up"]
+    running.end()
+    assert running.notes()[-3:] == ["end next", "end quick", "end slow"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -13,12 +13,17 @@ class SourceError(Exception):
 
     def __init__(self, path: Path, problem: str, *, offset: int = -1, record: int = -1) -> None:
         self.path = path
+        self.problem = problem
         self.offset = offset
         self.record = record
         where = ", ".join(
             text for text, number in ((f"uncompressed byte {offset:,}", offset), (f"record {record:,}", record)) if number >= 0
         )
         super().__init__(f"{path}{f' ({where})' if where else ''}: {problem}")
+
+    def at_record(self, record: int) -> SourceError:
+        """The same error, told with the number of the record that could not be read."""
+        return self if self.record >= 0 else type(self)(self.path, self.problem, offset=self.offset, record=record)
 
 
 class SourceMissing(SourceError):

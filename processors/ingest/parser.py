@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.ingest import layout, lines
-from processors.ingest.errors import LineTooLong, TooManyFilters
+from processors.ingest.errors import LineTooLong, SourceError, TooManyFilters
 from processors.ingest.faults import MAX_PLOIDY
 from processors.ingest.scan import intern
 from processors.ingest.source import Source
@@ -100,12 +100,14 @@ class Parser:
         filled = len(begun)
         buffer[:filled] = np.frombuffer(begun, dtype=np.uint8)
         while True:
-            wanted = len(buffer) - filled
-            count = source.fill(buffer.data[filled:])
-            filled += count
-            final = count < wanted
+            try:
+                filled += source.fill(buffer.data[filled:])
+            except SourceError as error:
+                yield from self._parse(source, buffer, _behind_last_line(buffer, filled))
+                raise error.at_record(self.records) from error
+            final = source.ended
             stop = filled if final else _behind_last_line(buffer, filled)
-            if stop == 0 and not final:
+            if stop == 0 and not final and filled == len(buffer):
                 if len(buffer) >= MAX_LINE:
                     raise LineTooLong(
                         source.path, f"a line is longer than {MAX_LINE:,} bytes", offset=source.offset - filled, record=self.records

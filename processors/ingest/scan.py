@@ -167,7 +167,8 @@ def genotype(buf, a, b, alts, out):  # type: ignore[no-untyped-def]  # noqa: PLR
     if i < b and (buf[i] == 47 or buf[i] == 124):
         slash = buf[i] == 47
         i += 1
-    ploidy, missing, highest = 0, 0, 0
+    ploidy, missing = 0, 0
+    highest = np.int64(0)
     while True:
         if i >= b:
             return GT_UNREADABLE, 0, 0, False, 0
@@ -187,8 +188,7 @@ def genotype(buf, a, b, alts, out):  # type: ignore[no-untyped-def]  # noqa: PLR
                 return GT_UNREADABLE, 0, 0, False, 0
         if ploidy < 8:
             out[ploidy] = value
-        if value > highest:  # noqa: PLR1730 -- numba needs one type
-            highest = value
+        highest = max(highest, value)
         ploidy += 1
         if ploidy > 255:
             return GT_UNREADABLE, 0, 0, False, 0

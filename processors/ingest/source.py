@@ -22,6 +22,7 @@ from processors.ingest.errors import (
     HeaderInvalid,
     SourceCorrupt,
     SourceEmpty,
+    SourceError,
     SourceMissing,
     SourceTruncated,
 )
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 """Empty last block of every complete BGZF file (SAM/BAM specification, section 4.1.2)."""
 _READ_SIZE = 512 * 1024
+_PIECE = 128 * 1024
+"""Decompressed at a time: what comes before damage is still given."""
 _MAX_HEADER = 256 * 1024 * 1024
 
 
@@ -118,7 +121,9 @@ class Source:
         """Uncompressed bytes given so far."""
         self.compressed = False
         self._bgzf = False
-        self._ended = False
+        self.ended = False
+        """True once all of the text was given."""
+        self._error: SourceError | None = None
         self._last = b"\n"
         try:
             self._stream = self._open()
@@ -152,39 +157,49 @@ class Source:
     @property
     def fraction(self) -> float:
         """Share of the file's bytes read so far, 0 to 1."""
+        if isinstance(self._stream, bcf.BcfText):
+            return self._stream.fraction
         return min(1.0, self.file.read_bytes / max(self.file.size, 1))
 
     def fill(self, buffer: memoryview) -> int:
-        """Fill `buffer` wholly unless the text ends within it; the number of bytes given. Raises SourceError."""
+        """Fill `buffer` wholly unless the text ends within it; the number of bytes given.
+
+        Raises SourceError, after giving what text there was before the damage, so that the caller can say at which record it lies.
+        """
         filled = 0
-        while filled < len(buffer) and not self._ended:
+        while filled < len(buffer) and not self.ended and not self._error:
             try:
-                count = self._stream.readinto(buffer[filled:])
+                count = self._stream.readinto(buffer[filled : filled + _PIECE])
             except (OSError, EOFError, zlib.error) as error:
-                raise _gzip_error(self.path, error, self.offset + filled) from error
-            if count == 0:
-                self._ended = True
-                self.offset += filled
-                self._finish()
-                self.offset -= filled
+                self._error = _gzip_error(self.path, error, self.offset + filled)
+            except SourceError as error:
+                self._error = error
             else:
                 filled += count
-                self._last = bytes(buffer[filled - 1 : filled])
+                if count:
+                    self._last = bytes(buffer[filled - 1 : filled])
+                else:
+                    self._error = self._end(self.offset + filled)
+                    self.ended = self._error is None
         self.offset += filled
+        if self._error and not filled:
+            raise self._error
         return filled
 
-    def _finish(self) -> None:
+    def _end(self, offset: int) -> SourceError | None:
+        """What is wrong with the way the source ended."""
         self.file.drain()
         if self._bgzf and not self.file.ends_with_marker:
-            raise SourceTruncated(self.path, "lacks BGZF's end marker: the file is cut at a block; copy it again", offset=self.offset)
+            return SourceTruncated(self.path, "lacks BGZF's end marker: the file is cut at a block; copy it again", offset=offset)
         if not self.compressed and self._last != b"\n":
-            raise SourceTruncated(
-                self.path, "ends within a line: the file seems cut; if it is whole, end it with a line feed", offset=self.offset
+            return SourceTruncated(
+                self.path, "ends within a line: the file seems cut; if it is whole, end it with a line feed", offset=offset
             )
+        return None
 
     def digest(self) -> str:
         """SHA-256 (hex) of all bytes of the file. Only after the end."""
-        if not self._ended:
+        if not self.ended:
             raise RuntimeError("the digest is known only after the end of the source")
         return self.file.hexdigest()
 
@@ -223,11 +238,11 @@ def take_header(source: Source) -> tuple[SourceHeader, bytes]:
             raise HeaderInvalid(source.path, "does not begin with ##fileformat=VCF; it is no VCF or BCF", offset=0)
         line = text.find(b"\n#CHROM") + 1
         end = text.find(b"\n", line) if line else -1
-        if line and end < 0 and count < size:
+        if line and end < 0 and source.ended:
             end = len(text)
         if end >= 0:
             break
-        if count < size or len(text) > _MAX_HEADER:
+        if source.ended or len(text) > _MAX_HEADER:
             raise HeaderInvalid(source.path, "has no #CHROM line; the header is cut or this is no VCF", offset=len(text))
         size *= 2
     return _parse_header(source.path, bytes(text[:line]), bytes(text[line:end])), bytes(text[end + 1 :])

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -176,8 +176,9 @@ def _pieces(fasta: Path) -> Iterator[tuple[str | None, bytes]]:
 def _open(path: Path) -> BinaryIO:
     with path.open("rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
-    stream: BinaryIO = igzip.IGzipFile(path, "rb") if packed else path.open("rb")  # type: ignore[no-untyped-call]
-    return stream
+    if not packed:
+        return path.open("rb")
+    return cast(BinaryIO, igzip.IGzipFile(path, "rb"))  # type: ignore[no-untyped-call]
 
 
 class Genome:

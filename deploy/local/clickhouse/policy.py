@@ -271,6 +271,8 @@ class _Walk:
                     self._own_database(parts[0])
         if node.get("type") == "DropQuery" and node.get("kind") not in ("Drop", "Truncate"):
             raise denied(self._role, f"may not {node.get('kind')}")
+        if node.get("type") == "DropQuery" and not node.get("table") and listed is None:
+            raise denied(self._role, f"may not drop the database {DATABASE}; drop its tables, or remove the state folder")
         self._below(node, frozenset(("database", "database_ast", "table", "table_ast", "database_and_tables")))
 
     def _own_database(self, value: Any) -> None:

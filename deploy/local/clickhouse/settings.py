@@ -32,8 +32,8 @@ parallel_replicas_local_plan use_variant_* allow_dynamic_* enable_extended_resul
 low_cardinality_* max_insert_threads
 """.split()
 
-# Shapes that writers and the admin may choose besides: how rows go in and out.
-_WRITERS = """
+# Besides: how rows go in and out. A client sends these with every request, so a reader may too, who cannot insert.
+_INSERTING = """
 insert_* deduplicate_* async_insert wait_for_async_insert max_insert_block_size* min_insert_block_size_* max_partitions_per_insert_block
 throw_on_max_partitions_per_insert_block mutations_sync alter_sync lightweight_delete* lightweight_update* materialized_views_* parallel_view_processing
 ignore_materialized_views_with_dropped_target_table allow_nondeterministic_mutations use_async_block_ids_cache update_* enable_lightweight_*
@@ -109,9 +109,7 @@ def may_choose(role: Role, name: str) -> bool:
         return True
     if any(fnmatchcase(name, shape) for shape in _NEVER):
         return False
-    shapes = list(_EVERYONE)
-    if role is not Role.READER:
-        shapes += _WRITERS
+    shapes = _EVERYONE + _INSERTING
     if role is Role.ADMIN:
         shapes += _ADMIN
     return any(fnmatchcase(name, shape) for shape in shapes)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from processors.knowledge.gff import Gene, GeneModelError, Model, read_gene_models
+from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, read_gene_models
 from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.strings import StringTable, arrays_of
 from schemas.assembly import ContigTable
@@ -150,6 +150,18 @@ class Transcripts:
     def exon_count(self) -> npt.NDArray[np.int64]:
         return np.diff(self.layout.exon_offsets)
 
+    def coding_spans(self, contig: int) -> npt.NDArray[np.int64]:
+        """int64[m, 2]: merged, sorted, 0-based half-open spans of the coding transcripts of a contig; a chunk is not cut inside one."""
+        layout = self.layout
+        chosen = (layout.contig == contig) & (layout.cds_start >= 0)
+        starts, ends = layout.start[chosen].astype(np.int64), np.maximum.accumulate(layout.end[chosen].astype(np.int64))
+        if len(starts) == 0:
+            return np.empty((0, 2), dtype=np.int64)
+        opens = np.ones(len(starts), dtype=np.bool_)
+        opens[1:] = starts[1:] > ends[:-1]
+        first = np.flatnonzero(opens)
+        return np.stack([starts[first], ends[np.append(first[1:] - 1, len(ends) - 1)]], axis=1)
+
     def __len__(self) -> int:
         return self.pack.rows
 
@@ -160,6 +172,13 @@ def build_transcripts(source: Path, root: Path, table: ContigTable, *, name: str
     Raises GeneModelError where the file cannot be read or none of its contigs is one of the build's.
     """
     read = read_gene_models(source)
+    with source.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return pack_models(read, root, table, name=name, version=version, source=source.name, sha256=digest)
+
+
+def pack_models(read: GeneModels, root: Path, table: ContigTable, *, name: str, version: str, source: str, sha256: str) -> Pack:
+    """The same of models already read (from several files, say)."""
     warnings = Counter(read.warnings)
     placed: list[tuple[int, Model]] = []
     unknown: Counter[str] = Counter()
@@ -178,13 +197,11 @@ def build_transcripts(source: Path, root: Path, table: ContigTable, *, name: str
     placed.sort(key=lambda item: (item[0], item[1].exons[0][0], item[1].exons[-1][1], item[1].name))
     doubles = Counter(model.name for _, model in placed)
     warnings["name_not_unique"] = sum(count - 1 for count in doubles.values())
-    with source.open("rb") as handle:
-        digest = hashlib.file_digest(handle, "sha256").hexdigest()
     arrays, biotypes, genes = _arrays(placed, len(table.contigs))
     extra = {
         "layout": LAYOUT,
-        "source": source.name,
-        "sha256": digest,
+        "source": source,
+        "sha256": sha256,
         "biotypes": biotypes,
         "transcripts": len(placed),
         "genes": genes,

@@ -1,0 +1,126 @@
+"""The interpret stage: the few alleles of a chunk that a person should see, with names and reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from processors.annotate.render import render_terms
+from processors.interpret.rules import RARE, Screened, screen_alleles
+from processors.knowledge.sources.clinvar_terms import LABELS, STARS_UNKNOWN, Significance
+from schemas.chunks import CALL, Answer, Chunk, Region, Scored
+from schemas.findings import FINDING_SCHEMA
+
+if TYPE_CHECKING:
+    from processors.resources import Resources
+
+NOT_ASSESSED = "not_assessed"
+
+
+def screen(chunk: Chunk, resources: Resources) -> pa.RecordBatch:
+    """Findings of a scored chunk as FINDING_SCHEMA rows, one a (sample, allele record) that carries the ALT; see `interpret.rules`."""
+    rows = chunk.rows
+    threshold = resources.model.threshold if resources.model is not None else float("nan")
+    names = ("clinvar_answer", "scored", "score", "frequency_answer", "frequency", "region")
+    columns: dict[str, Any] = {name: rows.column(name).to_numpy() for name in names}
+    screened = screen_alleles(significance=rows.column("clinvar_significance").to_numpy(), threshold=threshold, **columns)
+    kept = np.flatnonzero(screened.kept)
+    if len(kept) == 0:
+        return _empty()
+    return _render(rows.take(pa.array(kept)), Screened(screened.clinvar[kept], screened.score[kept]), resources)
+
+
+def _empty() -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in FINDING_SCHEMA], schema=FINDING_SCHEMA)
+
+
+def _render(rows: pa.RecordBatch, screened: Screened, resources: Resources) -> pa.RecordBatch:
+    lists = rows.column("calls")
+    calls = {field.name: lists.flatten().field(number).to_numpy(zero_copy_only=False) for number, field in enumerate(CALL)}
+    counts = np.diff(lists.offsets.to_numpy())
+    site = np.repeat(np.arange(rows.num_rows), counts)
+    carried = np.flatnonzero(calls["haplotypes"] != 0)
+    site = site[carried]
+    zygosity = zygosity_of(calls["haplotypes"][carried], calls["ploidy"][carried])
+    names = resources.names
+    genes = rows.column("gene").to_numpy()
+    symbols = names.gene_symbol(genes)
+    gene = pc.if_else(pc.equal(symbols, ""), names.gene_id(genes), symbols)
+    columns: dict[str, pa.Array[Any]] = {
+        name: rows.column(name) for name in ("record", "alt_index", "allele_id", "start", "ref", "alt")
+    } | {
+        "gene": gene,
+        "transcript": names.transcript(rows.column("pick").to_numpy()),
+        "consequence": render_terms(rows.column("terms").to_numpy()),
+        "clinvar": _labels(rows),
+        "frequency": _or_null(rows, "frequency", rows.column("frequency_answer").to_numpy() == Answer.FOUND),
+        "frequency_answer": _enum(rows.column("frequency_answer").to_numpy(), Answer),
+        "score": _or_null(rows, "score", rows.column("scored").to_numpy() == Scored.SCORED),
+        "score_answer": _enum(rows.column("scored").to_numpy(), Scored),
+        "reasons": pa.array(reasons_of(rows, screened, resources), type=pa.list_(pa.string())),
+    }
+    at = pa.array(site)
+    columns = {name: column.take(at) for name, column in columns.items()}
+    columns["sample"] = pa.array(calls["sample"][carried].astype(np.uint32))
+    columns["zygosity"] = zygosity
+    columns["model"] = pa.array([resources.model.name if resources.model is not None else ""] * len(site), type=pa.string())
+    columns["class"] = pa.array([NOT_ASSESSED] * len(site), type=pa.string())
+    return pa.RecordBatch.from_arrays(
+        [
+            columns[field.name].cast(field.type) if columns[field.name].type != field.type else columns[field.name]
+            for field in FINDING_SCHEMA
+        ],
+        schema=FINDING_SCHEMA,
+    )
+
+
+def zygosity_of(haplotypes: npt.NDArray[np.uint8], ploidy: npt.NDArray[np.uint8]) -> pa.Array[Any]:
+    """`hemizygous` (one allele in GT), `homozygous` (all of several are this ALT), else `heterozygous`."""
+    full = ((1 << ploidy.astype(np.uint16)) - 1) == haplotypes
+    text = np.where(ploidy == 1, "hemizygous", np.where(full, "homozygous", "heterozygous"))
+    return pa.array(text, type=pa.string())
+
+
+def reasons_of(rows: pa.RecordBatch, screened: Screened, resources: Resources) -> list[list[str]]:
+    """Machine-readable reasons of kept alleles, few by construction."""
+    region = rows.column("region").to_numpy()
+    significance = rows.column("clinvar_significance").to_numpy()
+    record = rows.column("clinvar_id").to_numpy()
+    answer = rows.column("frequency_answer").to_numpy()
+    result: list[list[str]] = []
+    for row in range(rows.num_rows):
+        reasons: list[str] = []
+        if screened.clinvar[row]:
+            reasons.append(f"clinvar:{LABELS[Significance(int(significance[row]))]}")
+            if resources.clinvar is not None:
+                stars = int(resources.clinvar.stars[record[row]])
+                reasons.append(f"clinvar_stars:{'unknown' if stars == STARS_UNKNOWN else stars}")
+                if int(resources.clinvar.terms[record[row]]) >> Significance.OTHER & 1:
+                    # old releases write "conflicting" as 255, "other"
+                    reasons.append("clinvar_conflict:cannot_tell")
+        if screened.score[row] and resources.model is not None:
+            reasons.append(f"score_at_least:{resources.model.threshold}")
+            found = answer[row] == Answer.FOUND
+            reasons.append(f"frequency_at_most:{RARE}" if found else f"frequency:{Answer(int(answer[row])).name.lower()}")
+        reasons.append(f"region:{Region(int(region[row])).name.lower()}")
+        result.append(reasons)
+    return result
+
+
+def _labels(rows: pa.RecordBatch) -> pa.Array[Any]:
+    labels = pa.array([LABELS[code] for code in Significance], type=pa.string())
+    return labels.take(rows.column("clinvar_significance").cast(pa.int64()))
+
+
+def _or_null(rows: pa.RecordBatch, name: str, present: npt.NDArray[np.bool_]) -> pa.Array[Any]:
+    return pc.if_else(pa.array(present), rows.column(name), pa.scalar(None, pa.float32()))
+
+
+def _enum(values: npt.NDArray[np.uint8], kind: type[Answer] | type[Scored]) -> pa.Array[Any]:
+    names = {int(member): member.name.lower() for member in kind}
+    table = pa.array([names.get(number, "") for number in range(max(names) + 1)], type=pa.string())
+    return table.take(pa.array(values.astype(np.int64)))

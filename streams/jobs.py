@@ -19,7 +19,7 @@ from streams.failpoints import FailPoint, FailPoints, Harmless
 from streams.lanes import Shares
 from streams.logs import logger
 from streams.metrics import Metrics
-from streams.outcomes import Backpressure, Classify, Done, Outcome, Quarantine, Retry, classify
+from streams.outcomes import Backpressure, Classify, Done, Outcome, Quarantine, Retry, Wait, classify
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ class _Job:
     undelivered: int = 0
     undelivered_size: int = 0
     exhausted: bool = False
+    abandoned: bool = False
     ends_with: Outcome | None = None
     after: Emission | None = None
     outputs: deque[Output] = field(default_factory=deque)
@@ -134,11 +135,22 @@ class Jobs:
             self._ended.clear()
         return found
 
+    def hasten(self, messages: Sequence[Message]) -> None:
+        """A job that has emitted everything may end; any other one gives up at its next border."""
+        with self._lock:
+            for message in messages:
+                job = self._jobs.get(message)
+                if job is not None and not job.exhausted:
+                    job.context.cancelled = True
+                    self._fail(job, Wait("given up; it begins again"))
+        self._wake.set()
+
     def abandon(self, messages: Sequence[Message]) -> None:
         with self._lock:
             for message in messages:
                 if message in self._jobs:
-                    self._jobs[message].context.cancelled = True
+                    self._jobs[message].context.cancelled = self._jobs[message].abandoned = True
+        self._wake.set()
 
     def close(self) -> None:
         with self._lock:
@@ -148,7 +160,7 @@ class Jobs:
         with self._lock:
             self._closed = self._terminated = True
             for job in self._jobs.values():
-                job.context.cancelled = True
+                job.context.cancelled = job.abandoned = True
         self._wake.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5.0)
@@ -251,7 +263,7 @@ class Jobs:
             job.after = None
 
     def _end_if_due(self, job: _Job) -> None:
-        if job.context.cancelled:
+        if job.abandoned:
             self._close(job)
         elif job.ends_with is not None:
             self._close(job)

@@ -98,8 +98,11 @@ class Stage(Protocol):
     def poll(self) -> list[tuple[Message, Outcome]]:
         """What has ended since the last call, in any order. Does not block."""
 
+    def hasten(self, messages: Sequence[Message]) -> None:
+        """Their partition is about to go, or the worker to stop: short work on them should end, long work give up with Wait."""
+
     def abandon(self, messages: Sequence[Message]) -> None:
-        """Nobody waits for these any more (their partition went elsewhere): long work on them should stop."""
+        """Nobody waits for these any more (their partition went elsewhere): no outcome is wanted."""
 
     def close(self) -> None:
         """No more messages will come; finish what is there."""

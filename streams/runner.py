@@ -178,6 +178,7 @@ class Runner:
         """Finish what is in flight within `stop_seconds`, commit, leave the group."""
         self._stopping = True
         self._drop(self._queued_or_held(self._assigned))
+        self._stage.hasten([message for message, entry in self._entries.items() if entry.in_flight])
         self._stage.close()
         deadline = self._clock() + self._limits.stop_seconds
         while self._entries and self._clock() < deadline:
@@ -451,6 +452,7 @@ class Runner:
         going = set(partitions)
         self._points.reach(FailPoint.REVOKING)
         self._drop(self._queued_or_held(going))
+        self._stage.hasten([message for message in self._entries if message.partition in going])
         deadline = self._clock() + (0.0 if self._stopping else self._limits.revoke_seconds)
         while self._clock() < deadline and any(message.partition in going for message in self._entries):
             self._settle_all()

@@ -172,8 +172,8 @@ def test_a_job_whose_partition_moves_is_dropped_at_once_and_done_elsewhere() -> 
 
     for number in range(4):
         world.send(b"job%d" % number)
-    first, _ = world.worker(watched)
-    for _ in range(8):
+    first, _ = world.worker(watched, per_lane=2)  # so that a job of either partition is open
+    while len(world.chunks()) < 6:
         first.turn()
     before = world.clock.now
     second, _ = world.worker(watched)
@@ -182,6 +182,28 @@ def test_a_job_whose_partition_moves_is_dropped_at_once_and_done_elsewhere() -> 
     world.drain(first, second)
     assert {name.partition(b"/")[0] for name in world.chunks()} == {b"job0", b"job1", b"job2", b"job3"}
     assert closed.count(False) == 4
+    assert len(closed) > 4, "none was given up"
+
+
+def test_a_stopped_worker_does_not_wait_for_its_long_job() -> None:
+    broker = MemoryBroker(topics.catalogue(partitions=1))
+    broker.append(Output("work", b"a", b"a"))
+
+    def endless(message: Message, context: JobContext) -> Iterator[Emission]:
+        while True:
+            time.sleep(0.005)
+            yield Emission([Output("chunks.raw", b"k", b"v")], rows=1)
+
+    producer, consumer = broker.producer(), broker.consumer("ingest")
+    stage = Jobs(endless, producer, WORK)
+    runner = Runner("ingest", consumer, producer, stage, WORK, metrics=METRICS, health=Health())
+    runner.start()
+    while not broker.log("chunks.raw"):
+        runner.turn()
+    began = time.monotonic()
+    runner.stop()
+    assert time.monotonic() - began < 2.0
+    assert broker.behind("ingest", WORK) == 1, "the job is not committed"
 
 
 def test_a_job_that_cannot_be_done_goes_to_quarantine_and_the_next_one_runs() -> None:

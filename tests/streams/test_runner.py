@@ -66,6 +66,9 @@ class RandomStage:
             self.seen[message.value] += 1
         return [(message, self._behaviour(message, self.seen[message.value])) for message in ended]
 
+    def hasten(self, messages: Sequence[Message]) -> None:
+        pass
+
     def abandon(self, messages: Sequence[Message]) -> None:
         self.inside = [message for message in self.inside if message not in messages]
 

@@ -1,0 +1,146 @@
+"""The chain process: annotate, score, interpret and land a chunk without leaving the machine. `python -m streams.chain_worker`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from processors.annotate.stage import annotate
+from processors.interpret.stage import screen
+from processors.land.client import Client, Unavailable, connect
+from processors.land.insert import SampleDeleted, land_chunk, land_faults
+from processors.land.ledger import LedgerRow
+from processors.resources import Resources
+from processors.score.stage import score
+from schemas.chunks import Chunk, ChunkKind
+from schemas.events import Receipt
+from schemas.plan import STAGE_CODE
+from streams import wire
+from streams.broker import Message, Output
+from streams.failpoints import FailPoint, FailPoints
+from streams.outcomes import DependencyAway, Done, Outcome, Stage, Unprocessable
+from streams.pipeline import Each, Pipeline, Together
+from streams.shelf import Shelf
+from streams.topics import CHUNKS_RAW, RECEIPTS
+from streams.worker import Worker, work
+
+SCORE_ROWS = 65_536
+"""Rows of one scoring batch at most."""
+CAPACITY = 16
+"""Chunks inside the chain; with chunks of 16,384 alleles this bounds its memory."""
+
+
+@dataclass(frozen=True)
+class Passing:
+    """A chunk on its way through the chain. `findings` is None for a chunk of faults, and before interpretation."""
+
+    message: Message
+    chunk: Chunk
+    resources: Resources
+    findings: pa.RecordBatch | None = None
+
+    @property
+    def faulty(self) -> bool:
+        return self.chunk.header.kind is ChunkKind.FAULTS
+
+
+class Chain:
+    """The steps, each a function of what the one before gave."""
+
+    def __init__(self, shelf: Shelf, client: Client, worker: str, points: FailPoints) -> None:
+        self._shelf = shelf
+        self._client = client
+        self._worker = worker
+        self._points = points
+
+    def annotate(self, message: Message) -> Passing:
+        """Read the message and annotate its chunk."""
+        try:
+            chunk = wire.read_chunk(message.value, message.headers)
+        except wire.WireError as error:
+            raise Unprocessable("WireError", str(error)) from error
+        passing = Passing(message, chunk, self._shelf.resources(chunk.header.plan_id))
+        self._refuse_other_code(passing)
+        return passing if passing.faulty else Passing(message, annotate(chunk, passing.resources), passing.resources)
+
+    def score(self, batch: list[Passing]) -> Sequence[Passing]:
+        """Score the chunks of a micro-batch, those of one plan together."""
+        scored = {id(passing): passing for passing in batch}
+        by_plan: dict[str, list[Passing]] = {}
+        for passing in batch:
+            if not passing.faulty:
+                by_plan.setdefault(passing.chunk.header.plan_id, []).append(passing)
+        for together in by_plan.values():
+            chunks = score([passing.chunk for passing in together], together[0].resources)
+            for passing, chunk in zip(together, chunks, strict=True):
+                scored[id(passing)] = Passing(passing.message, chunk, passing.resources)
+        return [scored[id(passing)] for passing in batch]
+
+    def interpret(self, passing: Passing) -> Passing:
+        """Find what a person should see."""
+        if passing.faulty:
+            return passing
+        return Passing(passing.message, passing.chunk, passing.resources, screen(passing.chunk, passing.resources))
+
+    def land(self, passing: Passing) -> Outcome:
+        """Insert the chunk's rows, then its ledger row, and say so."""
+        plan = passing.resources.plan
+        try:
+            if passing.findings is None:
+                row = land_faults(self._client, passing.chunk, plan, worker=self._worker)
+            else:
+                provider = passing.resources.provider
+                row = land_chunk(self._client, passing.chunk, passing.findings, plan, worker=self._worker, provider=provider)
+        except Unavailable as error:
+            raise DependencyAway(f"clickhouse: {error}") from error
+        except SampleDeleted:
+            return Done(rows=passing.chunk.rows.num_rows)
+        self._points.reach(FailPoint.LAND_LEDGER)
+        return Done([self._receipt(passing, row)], rows=passing.chunk.rows.num_rows)
+
+    def _refuse_other_code(self, passing: Passing) -> None:
+        """A worker never runs a plan whose code versions differ from its own: its output would not be what the plan says."""
+        differing = {stage: number for stage, number in passing.resources.plan.code.items() if STAGE_CODE.get(stage) != number}
+        if differing:
+            raise Unprocessable("StageVersionMismatch", f"the plan wants {differing}, this worker is {STAGE_CODE}; plan the sample anew")
+
+    def _receipt(self, passing: Passing, row: LedgerRow) -> Output:
+        header = passing.chunk.header
+        event = Receipt(
+            submission_id=header.submission_id,
+            revision_id=header.revision_id,
+            chunk_id=header.chunk_id,
+            ordinal=header.ordinal,
+            stage="land",
+            outcome="done",
+            rows=passing.chunk.rows.num_rows,
+            size=passing.message.size,
+            fraction=-1.0,
+            worker=row.worker,
+            provider=row.provider,
+            reason="",
+            time=int(time.time() * 1000),
+        )
+        return Output(RECEIPTS.name, header.submission_id.encode(), wire.encode(event))
+
+
+def build(worker: Worker) -> Stage:
+    """The chain of a process. A score stage that was told to use a device it does not have refuses to start here."""
+    settings = worker.settings
+    client = connect(settings.clickhouse_dsn("writer"))
+    chain = Chain(Shelf(worker.plans, settings.packs_folder(), settings.provider), client, worker.name, worker.points)
+    steps: list[Each | Together] = [
+        Each("annotate", chain.annotate, threads=settings.annotate_threads),
+        Together("score", chain.score, rows=lambda passing: passing.chunk.rows.num_rows, max_rows=SCORE_ROWS),
+        Each("interpret", chain.interpret),
+        Each("land", chain.land, threads=settings.land_threads),
+    ]
+    return Pipeline(steps, capacity=CAPACITY, metrics=worker.metrics)
+
+
+if __name__ == "__main__":
+    sys.exit(work("chain", CHUNKS_RAW, build, code=STAGE_CODE["annotate"]))

@@ -119,7 +119,7 @@ def test_importing_the_command_reads_no_setting_and_loads_no_heavy_library() -> 
 
     program = (
         "import sys, streams.cli, streams.cli.app; "
-        "print(sorted({'chdb', 'onnxruntime', 'faust', 'clickhouse_connect', 'cyvcf2'} & set(sys.modules)))"
+        "print(sorted({'chdb', 'onnxruntime', 'faust', 'clickhouse_connect', 'cyvcf2', 'numba', 'pyarrow', 'confluent_kafka'} & set(sys.modules)))"
     )
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert answer.stdout.strip() == "[]"

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from processors.land.client import Client
 from schemas.events import Command
 from streams.cli.failures import CommandFailed, ExitCode
 from streams.cli.session import Session, notes, out
+
+if TYPE_CHECKING:
+    from processors.land.client import Client
 
 PATIENCE = 30.0
 """Seconds to wait for the control plane to do what was asked."""

@@ -6,9 +6,7 @@ from typing import Annotated
 
 import typer
 
-from schemas import identity
 from schemas.events import Command
-from streams.cli import states
 from streams.cli.decisions import ask
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
 from streams.cli.session import Session, actor, notes, now_ms, out, session_of
@@ -91,12 +89,16 @@ def rebuild(context: typer.Context) -> int:
 
 def command_of(session: Session, kind: str, sample: str, reason: str) -> Command:
     """A command with its id: the same request later is another one, so its time counts."""
+    from schemas import identity
+
     sample_id, now = session.sample_id(sample), now_ms()
     content = {"kind": kind, "sample": sample_id, "actor": actor(), "reason": reason, "time": now}
     return Command(identity.event_id(content), now, kind, sample_id, actor(), reason)
 
 
 def _known(session: Session, sample: str) -> None:
+    from streams.cli import states
+
     with session.reader() as reader:
         if session.sample_id(sample) not in states.current_states(reader):
             raise CommandFailed(f"no sample {sample!r} here; `riverseq status` lists all")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pyarrow as pa
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -15,14 +14,17 @@ from rich.text import Text
 from streams.cli.failures import CommandFailed, WrongUse
 from streams.cli.session import Session, notes, out, print_json, session_of
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SHOWN = 200
 """Rows of a table on the screen; the other formats give all."""
 _NAMED = """
 LEFT JOIN (SELECT sample_id, any(name) AS sample FROM submission ARRAY JOIN sample_ids AS sample_id, names AS name GROUP BY sample_id) AS n
 ON n.sample_id = rows.sample_id
 WHERE CONDITIONS ORDER BY contig, position, sample"""
-_VARIANT = f"""SELECT n.sample AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence, clinvar,
-frequency, score FROM variant AS rows {_NAMED}"""  # noqa: S608 (text of this module only; values travel as parameters)
+_VARIANT = f"""SELECT n.sample AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence,
+clinvar, frequency, score FROM variant AS rows {_NAMED}"""  # noqa: S608 (text of this module only; values travel as parameters)
 _FINDING = f"""SELECT n.sample AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, clinvar, frequency, score,
 class, reasons FROM finding_current AS rows {_NAMED}"""  # noqa: S608 (as above)
 
@@ -149,6 +151,8 @@ def _write(table: pa.Table, form: Format, output: Path | None) -> None:
 
 
 def _shown(table: pa.Table) -> Table | Text:
+    import pyarrow as pa
+
     if table.num_rows == 0:
         return Text("no rows")
     shown = Table(box=None, header_style="bold", pad_edge=False)

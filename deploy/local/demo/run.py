@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from rich.console import Console
@@ -52,7 +53,7 @@ def run_demo(folder: Path, *, seed: int, keep: bool, as_json: bool) -> int:
         marks.append(time.perf_counter())
         _submit(session, files, console)
         marks.append(time.perf_counter())
-        phases = Watch(*(round(late - early, 2) for early, late in zip(marks[:-1], marks[1:], strict=True)))
+        phases = Watch(*(round(late - early, 2) for early, late in pairwise(marks)))
         summary = collect(session, files, phases.interpreting)
     finally:
         if not keep:

@@ -169,7 +169,8 @@ def show(summary: Summary, folder: Path, target: Path, *, kept: bool) -> None:
         f"status child {at}",
         f"query --gene {gene} {at}",
         f"query --variant {variant} {at}",
-        f'query "SELECT reason, count() FROM fault_current GROUP BY reason" {at}',
+        f'query "SHOW TABLES" {at}',
+        f"quarantine list {at}",
         f"subscribe --from beginning --to-end --filter sample=child {at}",
         f"down {at}",
     ):

@@ -31,6 +31,13 @@ SETTINGS: Mapping[str, int] = {
 }
 """Sent with every request, and read back at start: a server that overrules one of them would lose or double rows."""
 
+_INSERT: Mapping[str, int] = {
+    "optimize_on_insert": 0,  # a batch holds no row twice: merging it with itself took 40 % of an insert
+    "max_threads": 1,  # one block, one thread: threads that wait cost more than they save
+    "max_insert_threads": 1,
+    "input_format_parallel_parsing": 0,
+}
+
 # ClickHouse error codes (src/Common/ErrorCodes.cpp) after which the same request may succeed later
 _PASSING = {
     159: "TIMEOUT_EXCEEDED",
@@ -150,12 +157,12 @@ class Client:
         with pa.ipc.new_stream(sink, rows.schema, options=self._options) as writer:
             writer.write_batch(rows)
         body = sink.getvalue().to_pybytes()
-        settings = {"insert_deduplication_token": token}
+        settings = {**_INSERT, "insert_deduplication_token": token}
         self._persist(lambda: self._raw.raw_insert(table, rows.schema.names, body, settings, "ArrowStream"))
 
     def insert_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], token: str) -> None:
         """Insert a few Python rows (control tables) under a token, as `insert` does for many."""
-        settings = {"insert_deduplication_token": token}
+        settings = {**_INSERT, "insert_deduplication_token": token}
         self._persist(lambda: self._raw.insert(table, rows, column_names=list(columns), settings=settings))
 
     def assert_settings(self) -> None:

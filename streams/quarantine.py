@@ -10,10 +10,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from schemas import identity
-from schemas.events import Command, Receipt
+from schemas.events import Receipt
 from streams import wire
 from streams.broker import BrokerError, Headers, Message, Output, Partition, Reader
+from streams.logs import logger
 from streams.outcomes import Quarantine
 from streams.topics import MAX_MESSAGE, QUARANTINE, RECEIPTS
 
@@ -206,9 +206,16 @@ def read(message: Message) -> Quarantined:
 
 
 def listed(reader: Reader, *, timeout: float = 10.0) -> Iterator[Quarantined]:
-    """Everything in quarantine now, oldest first. Raises BrokerError where the topic does not answer within `timeout` seconds."""
+    """Everything in quarantine now, oldest first; what is not riverseq's is passed over and logged.
+
+    Raises BrokerError where the topic does not answer within `timeout` seconds.
+    """
     bounds = {partition: reader.bounds(partition) for partition in reader.partitions(QUARANTINE.name)}
-    yield from (read(message) for message in through(reader, bounds, timeout=timeout))
+    for message in through(reader, bounds, timeout=timeout):
+        try:
+            yield read(message)
+        except wire.WireError as error:
+            logger().warning("no quarantined message of ours", place=message.place(), error=str(error))
 
 
 def find(reader: Reader, offset: int, *, timeout: float = 10.0) -> Quarantined:
@@ -219,12 +226,6 @@ def find(reader: Reader, offset: int, *, timeout: float = 10.0) -> Quarantined:
         for message in through(reader, {partition: (offset, offset + 1)}, timeout=timeout):
             return read(message)
     raise BrokerError(f"no quarantined message {offset}: the topic holds {first} to {end - 1}; see `riverseq quarantine list`")
-
-
-def acknowledge(sample: str, actor: str, reason: str, now: int) -> Command:
-    """The command by which a person publishes a sample without its quarantined chunks."""
-    content = {"kind": "acknowledge", "sample": sample, "actor": actor, "reason": reason}
-    return Command(identity.event_id({**content, "time": now}), now, "acknowledge", sample, actor, reason)
 
 
 def through(reader: Reader, bounds: Mapping[Partition, tuple[int, int]], *, timeout: float = 10.0) -> Iterator[Message]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from deploy.local.clickhouse.launch import RunningClickHouse
+from deploy.local.clickhouse.launch import RunningClickHouse, running_clickhouse
 from processors.land.client import Client, connect
 from processors.land.migrations import migrate
 from schemas import identity
@@ -74,7 +73,6 @@ class Factory:
     """Makes emissions from a seed. `alleles` a chunk, every sample carries about two thirds of them (the only one carries all)."""
 
     plan: Plan = PLAN
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def emit(
         self,
@@ -245,14 +243,20 @@ def factory() -> Factory:
     return Factory()
 
 
-_names = itertools.count(1)
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
+    """A ClickHouse process of these tests' own: its one database is emptied before each test."""
+    with running_clickhouse(tmp_path_factory.mktemp("landing") / "state") as running:
+        with connect(running.dsn("admin")) as admin:
+            migrate(admin)
+        yield running
 
 
 @pytest.fixture()
-def client(clickhouse: RunningClickHouse) -> Iterator[Client]:
-    """A migrated database of the test's own."""
-    database = f"land{next(_names)}"
-    with connect(clickhouse.dsn("admin", database), create=True) as opened:
-        migrate(opened)
+def client(server: RunningClickHouse) -> Iterator[Client]:
+    """The migrated, empty database, as admin."""
+    with connect(server.dsn("admin")) as opened:
+        full = "SELECT name FROM system.tables WHERE database = 'riverseq' AND total_rows > 0 AND name != 'migration'"
+        for (table,) in opened.rows(full):
+            opened.command(f"TRUNCATE TABLE {table}")
         yield opened
-        opened.command(f"DROP DATABASE {database}")

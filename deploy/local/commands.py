@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,14 +103,19 @@ def _detached(root: Path, options: dict[str, Any], on_event: OnEvent | None) -> 
     arguments = json.dumps({"root": str(root), **options, "roots": [str(path) for path in options["roots"]]})
     with output.open("w") as sink:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "deploy.local", str(writing), arguments],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-P", "-m", "deploy.local", str(writing)],
+            stdin=subprocess.PIPE,
+            text=True,
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
             pass_fds=(writing,),
         )
     os.close(writing)
+    assert child.stdin is not None
+    # not as an argument: a DSN may hold a password, and anybody can list arguments
+    with suppress(BrokenPipeError), child.stdin as options_pipe:
+        options_pipe.write(arguments)
     failure = ""
     try:
         with os.fdopen(reading) as events:

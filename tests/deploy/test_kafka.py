@@ -22,9 +22,12 @@ from confluent_kafka.cimpl import NewTopic
 from deploy.local import LocalError, Run, State, down, open_state, up
 from deploy.local.jars import JarMismatch, cache_folder, jars_folder, kafka_jars, locked, verify
 from deploy.local.kafka import MESSAGE_LIMIT, Broker, BrokerFailed, acknowledged_write
-from deploy.local.ports import HOST
-from deploy.local.state import AlreadyRunning
+from deploy.local.ports import HOST, choose_ports
+from deploy.local.process import Process
+from deploy.local.state import AlreadyRunning, NewerState
 from deploy.local.supervisor import StartFailed
+
+ELSEWHERE = "http://lab:correct-horse@clickhouse.lab:8123/riverseq"
 
 
 def java_pids(folder: Path) -> list[int]:
@@ -53,9 +56,11 @@ def eventually(claim: Callable[[], bool], seconds: float) -> bool:
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[State]:
     """A state folder on which `up` has started the broker, detached; `down` in the end."""
     root = tmp_path_factory.mktemp("up") / "state"
-    up(root, detach=True, parts=("broker",))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RIVERSEQ_CLICKHOUSE", ELSEWHERE)
+        up(root, detach=True, parts=("broker",))
     yield open_state(root)
-    down(root)
+    assert down(root)
     assert java_pids(root) == []
 
 
@@ -70,7 +75,12 @@ def test_up_returns_once_the_broker_truly_answers(state: State) -> None:
     run = running(state)
     assert run.processes["broker"].ready
     assert acknowledged_write(run.kafka) is None
+    assert run.clickhouse == "http://clickhouse.lab:8123/riverseq"
     assert run.pid != os.getpid()
+    arguments = Path(f"/proc/{run.pid}/cmdline").read_bytes()
+    assert b"deploy.local" in arguments
+    assert ELSEWHERE.encode() not in arguments
+    assert ELSEWHERE.encode() in Path(f"/proc/{run.pid}/environ").read_bytes()
     assert json.loads((state.root / "run.json").read_text())["kafka"] == run.kafka
     host, _, port = run.kafka.partition(":")
     assert (host, int(port)) == (HOST, state.ports()["broker"])
@@ -196,6 +206,15 @@ def test_a_detached_up_that_fails_tells_why_in_the_foreground(tmp_path: Path) ->
     assert open_state(tmp_path / "state").holder() is None
 
 
+def test_up_refuses_the_state_folder_of_a_newer_version(tmp_path: Path) -> None:
+    root = open_state(tmp_path / "state", create=True).root
+    (root / "version").write_text("2\n")
+    for detach in (True, False):
+        with pytest.raises(NewerState, match="newer riverseq"):
+            up(root, detach=detach, parts=("broker",))
+    assert not (root / "secrets.json").exists()
+
+
 def test_down_where_nothing_was_ever_started_says_so(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match="no riverseq state folder"):
         down(tmp_path / "none")
@@ -204,6 +223,21 @@ def test_down_where_nothing_was_ever_started_says_so(tmp_path: Path) -> None:
 def test_a_folder_with_a_comma_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BrokerFailed, match="comma"):
         Broker(tmp_path / "a,b", 1, 2, tmp_path / "log").prepare()
+
+
+@pytest.mark.broker
+def test_a_broker_that_cannot_listen_gives_the_root_cause_as_its_reason(tmp_path: Path) -> None:
+    with socket.socket() as server:
+        server.bind((HOST, 0))
+        server.listen()
+        broker = Broker(tmp_path, server.getsockname()[1], choose_ports(["controller"])["controller"], tmp_path / "kafka.log")
+        broker.prepare()
+        process = Process(broker.command(), {}, tmp_path / "broker.log")
+        try:
+            assert eventually(lambda: not process.running(), 60)
+        finally:
+            process.kill()
+    assert process.reason() == "exit code 1: java.net.BindException: Address already in use"
 
 
 @pytest.mark.broker

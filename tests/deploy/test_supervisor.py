@@ -209,6 +209,23 @@ def test_back_off_doubles_to_a_limit_with_jitter() -> None:
         assert expected * 0.75 <= min(drawn) < expected < max(drawn) <= expected * 1.25
 
 
+def test_what_stops_answering_is_shown_with_the_reason_and_left_to_recover(start: Start) -> None:
+    running = start(("a", "plain"))
+    running.until_up()
+    pid = running.pid("a")
+    ready = running.folder / "a.ready"
+
+    def shown(is_ready: bool, reason: str) -> bool:
+        run = running.state.run()
+        return run is not None and (run.processes["a"].ready, run.processes["a"].reason) == (is_ready, reason)
+
+    ready.unlink()
+    assert eventually(lambda: shown(False, "not ready: no ready file"))
+    ready.touch()
+    assert eventually(lambda: shown(True, ""))
+    assert running.pid("a") == pid
+
+
 def test_no_child_outlives_a_supervisor_killed_with_sigkill(start: Start) -> None:
     running = start(("a", "plain"), ("deaf", "deaf"))
     running.until_up()

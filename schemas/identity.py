@@ -105,7 +105,7 @@ for _index, _base in enumerate(b"ACGT"):
 
 @njit(cache=True, nogil=True)
 def _mix(x: np.uint64) -> np.uint64:
-    """MurmurHash3's 64-bit finaliser, which ClickHouse calls `intHash64`."""
+    """MurmurHash3's 64-bit finaliser. ClickHouse's `intHash64(x)` is this of `x` XOR a constant, see `_mix_sql`."""
     x ^= x >> np.uint64(33)
     x *= np.uint64(0xFF51AFD7ED558CCD)
     x ^= x >> np.uint64(33)
@@ -278,7 +278,7 @@ def call_hash_sql() -> str:
     def pair(low: str, high: str) -> str:
         return f"bitOr(toUInt64(toUInt32({low})), bitShiftLeft(toUInt64(toUInt32({high})), 32))"
 
-    expression = "intHash64(allele_id)"
+    expression = _mix_sql("allele_id")
     for part in (
         "bitOr(bitShiftLeft(toUInt64(record), 16), toUInt64(alt_index))",
         genotype,
@@ -286,8 +286,13 @@ def call_hash_sql() -> str:
         pair("depth", "quality"),
         pair("depth_ref", "depth_alt"),
     ):
-        expression = f"intHash64(bitXor({expression}, {part}))"
+        expression = _mix_sql(f"bitXor({expression}, {part})")
     return expression
+
+
+def _mix_sql(expression: str) -> str:
+    """`_mix` in ClickHouse, whose `intHash64` begins with an XOR of this constant (IntHash64Impl in its sources): a second one undoes it."""
+    return f"intHash64(bitXor({expression}, 0x4CF2D2BAAE6DA887))"
 
 
 def sum_mod64(hashes: U64) -> int:

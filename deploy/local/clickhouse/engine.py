@@ -62,19 +62,12 @@ class Lane:
         quoted = database.replace("\\", "\\\\").replace("`", "\\`")
         self.query(f"USE `{quoted}`".encode())
 
-    def statements(self, sql: bytes) -> int:
-        """How many statements the engine's parser sees. Nothing is run."""
-        try:
-            return int(self._raw.classify_query(sql)["statement_count"])
-        except RuntimeError as error:
-            raise ClickHouseError.from_engine(str(error)) from None
-
     def query(self, sql: bytes, output_format: str = "TabSeparated", parameters: Mapping[str, str] | None = None) -> Held:
         """Run a statement to its end and hold its result."""
         try:
             result = self._raw.query(sql, output_format, params=dict(parameters or {}))
-        except RuntimeError as error:
-            raise ClickHouseError.from_engine(str(error)) from None
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise _exception(error) from None
         return _held(result)
 
     def stream(self, sql: bytes, output_format: str, parameters: Mapping[str, str]) -> Iterator[Held]:
@@ -89,14 +82,14 @@ class Lane:
                         ended = True
                         return
                     yield _held(result)
-            except RuntimeError:
+            except (RuntimeError, UnicodeDecodeError):
                 ended = True
                 raise
             finally:
                 if not ended:
                     self._raw.streaming_cancel_query(handle)
-        except RuntimeError as error:
-            raise ClickHouseError.from_engine(str(error)) from None
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise _exception(error) from None
 
     def insert(self, sql: bytes, data_format: str, data: Sequence[bytes]) -> Held:
         """Insert formatted data. All or nothing for a body of one block; an error commits nothing of the block that it is in."""
@@ -109,8 +102,8 @@ class Lane:
                 self._raw.insert_cancel(handle)
                 raise
             return _held(self._raw.insert_done(handle))
-        except RuntimeError as error:
-            raise ClickHouseError.from_engine(str(error)) from None
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise _exception(error) from None
 
     def close(self) -> None:
         self._raw.close()
@@ -144,8 +137,8 @@ class Engine:
         """A fresh connection, closed at the end."""
         try:
             lane = Lane(self._chdb.connect(str(self._folder)))
-        except RuntimeError as error:
-            raise ClickHouseError.from_engine(str(error)) from None
+        except (RuntimeError, UnicodeDecodeError) as error:
+            raise _exception(error) from None
         try:
             yield lane
         finally:
@@ -184,6 +177,12 @@ def _lock(folder: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
+
+
+def _exception(error: RuntimeError | UnicodeDecodeError) -> ClickHouseError:
+    # the binding fails to decode a message that quotes damaged data; the message is in that failure
+    text = error.object.decode(errors="replace") if isinstance(error, UnicodeDecodeError) else str(error)
+    return ClickHouseError.from_engine(text)
 
 
 def _held(result: Any) -> Held:

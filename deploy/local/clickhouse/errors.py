@@ -41,49 +41,20 @@ _TEXT = re.compile(r"Code: (\d+)\. (?:DB::)?Exception: ", re.IGNORECASE)
 _VERSION = re.compile(r" \(version [^()]*(?:\([^()]*\))?[^()]*\)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*$")
 
-# ClickHouse's own table (src/Server/HTTP/exceptionCodeToHTTPStatus.cpp); what is not listed is 500.
+# The table of ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp, and the codes of this front's own refusals: a body or setting that
+# is wrong is 400, a full server 503 (clients ask again). What is not listed is 500.
 _STATUS = {
-    400: (
-        6,
-        36,
-        38,
-        41,
-        43,
-        53,
-        57,
-        62,
-        69,
-        70,
-        72,
-        82,
-        115,
-        117,
-        130,
-        131,
-        164,
-        184,
-        206,
-        386,
-        457,
-        456,
-        26,
-        27,
-        33,
-        40,
-        246,
-        271,
-        452,
-        497,
-    )
-    + (2, 10, 16, 20, 47, 60_000, 81_000, 190, 321, 349, 395, 432, 467, 44, 352, 27, 675, 676, 636, 215),
-    404: (46, 47, 50, 60, 63, 73, 81, 87, 89, 107, 390),
+    400: (6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676)
+    + (89, 40, 271, 452, 456, 457),
     401: (194,),
-    403: (192, 193, 516),
+    403: (192, 193, 497, 512, 516),
+    404: (46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511),
     408: (159,),
     411: (381,),
-    413: (306, 290),
+    413: (290, 306),
+    415: (779,),
     501: (48,),
-    503: (202, 209, 439, 76),
+    503: (76, 202, 209, 439),
 }
 _STATUS_OF = {code: status for status, codes in _STATUS.items() for code in codes}
 

@@ -254,7 +254,15 @@ def test_the_right_side_of_in_is_a_table_too(wire: Any, right: str, operator: st
     assert wire.ask(f"SELECT in(1, {right})", role="reader").code in (497, 47)
 
 
-@pytest.mark.parametrize("text", ["SELECT 1 AS `a\\n   Function file (children 1)`", "SELECT 1 AS \"b\n SelectQuery\"", "SELECT '\u2028', 1 AS `\U0001f9ec`", "SELECT 1 AS `x)`"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT 1 AS `a\\n   Function file (children 1)`",
+        'SELECT 1 AS "b\n SelectQuery"',
+        "SELECT '\u2028', 1 AS `\U0001f9ec`",
+        "SELECT 1 AS `x)`",
+    ],
+)
 def test_a_strange_name_stays_a_name(wire: Any, text: str) -> None:
     assert wire.ask(text, role="reader").status == 200
 

@@ -1,13 +1,13 @@
 """Features of the tabular model: what the sequence and the gene model say of a single-base change, and nothing else.
 
-No frequency, no ClinVar, nothing that a label was made from, and nothing that names the gene (its length, its exon count). Rows are SNVs whose picked transcript has them in the coding sequence or the
-splice region; features are told along the transcript's strand. A row whose REF or codon the genome does not know has no features.
+No frequency, no ClinVar, nothing that a label was made from, and nothing that names the gene (its length, its exon count). Rows are SNVs
+whose picked transcript has them in the coding sequence or the splice region; features are told along the transcript's strand. A row whose
+REF or codon the genome does not know has no features.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +56,7 @@ _MASKS = np.array(
     dtype=np.uint64,
 )  # fmt: skip
 _GRANTHAM = grantham()
+_ATG = 14
 _CODE = np.full(256, 4, dtype=np.uint8)
 for _number, _base in enumerate(b"ACGT"):
     _CODE[_base] = _number
@@ -104,8 +105,8 @@ def snv_features(
     """Features of n SNVs of one contig: 0-based positions, ASCII bases, picked transcripts and their terms."""
     matrix = np.zeros((len(rows), COUNT), dtype=np.float32)
     known = np.zeros(len(rows), dtype=np.bool_)
-    args: tuple[Any, ...] = (layout, bases, _CODE, CODON_TABLE, BLOSUM62, _GRANTHAM, HYDROPATHY, VOLUME, POLARITY, _MASKS)
-    _fill(*args, position, ref, alt, transcript, bits, matrix, known)
+    tables = (BLOSUM62, _GRANTHAM, HYDROPATHY, VOLUME, POLARITY)
+    _fill(layout, bases, _CODE, CODON_TABLE, tables, _MASKS, position, ref, alt, transcript, bits, matrix, known)
     return Features(rows[known], matrix[known])
 
 
@@ -143,92 +144,107 @@ def _position(t, row, offset, total):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fill(  # type: ignore[no-untyped-def]
-    t, bases, code, codons, blosum, grantham_table, hydropathy, volume, polarity, masks, position, ref, alt, transcript, bits, out, known
-):
+def _fill_context(bases, code, p, ref, alt, left, right, out):  # type: ignore[no-untyped-def]
+    """Bases and their neighbours along the transcript, kind of change, GC around."""
+    out[ref] = 1
+    out[4 + alt] = 1
+    if left < 4:
+        out[_BEFORE + left] = 1
+    if right < 4:
+        out[_AFTER + right] = 1
+    transition = (ref ^ alt) == 2
+    out[_TRANSITION] = transition
+    out[_CPG] = transition and ((ref == 1 and right == 2) or (ref == 2 and left == 1))
+    gc, seen = 0, 0
+    for q in range(max(p - GC_WINDOW, 0), min(p + GC_WINDOW + 1, bases.shape[0])):
+        c = code[bases[q]]
+        seen += c < 4
+        gc += c in (1, 2)
+    out[_GC] = gc / seen - 0.5
+
+
+@njit(cache=True, nogil=True)
+def _codon(t, bases, code, row, start, total):  # type: ignore[no-untyped-def]
+    """Number of the codon that begins at a CDS offset, along the transcript; -1 where a base is unknown or the codon incomplete."""
+    if start < 0 or start + 3 > total:
+        return -1
+    codon = 0
+    for j in range(3):
+        c = code[bases[_position(t, row, start + j, total)]]
+        if c > 3:
+            return -1
+        codon = codon * 4 + (c if t.strand[row] > 0 else 3 - c)
+    return codon
+
+
+@njit(cache=True, nogil=True)
+def _fill_residue(tables, old, new, initiator, out):  # type: ignore[no-untyped-def]
+    """What becomes of the amino acid."""
+    blosum, distance, hydropathy, volume, polarity = tables
+    if initiator:
+        kind = 4
+    elif old == new:
+        kind = 0
+    elif new == STOP:
+        kind = 2
+    else:
+        kind = 3 if old == STOP else 1
+    out[_SYNONYMOUS + kind] = 1
+    if old < STOP:
+        out[_RESIDUE + old] = 1
+        out[_BLOSUM + 2] = hydropathy[old]
+    if new < STOP:
+        out[_TO + new] = 1
+    if old < STOP and new < STOP:
+        out[_BLOSUM] = blosum[old, new]
+        out[_BLOSUM + 1] = distance[old, new] / 100
+        out[_BLOSUM + 3] = hydropathy[new] - hydropathy[old]
+        out[_BLOSUM + 4] = (volume[new] - volume[old]) / 50
+        out[_BLOSUM + 5] = polarity[new] - polarity[old]
+
+
+@njit(cache=True, nogil=True)
+def _fill_distance(t, row, p, exon, out):  # type: ignore[no-untyped-def]
+    """Nearness to splice sites, 1 at the site, 0 from NEAR bases on."""
+    first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
+    forward = t.strand[row] > 0
+    if exon >= 0:
+        out[_POSITION + 1] = exon == (last - 1 if forward else first)
+        low, high = p - t.exon_starts[exon], t.exon_ends[exon] - 1 - p
+        out[_DONOR_DISTANCE] = max(0.0, 1 - (high if forward else low) / NEAR)
+        out[_DONOR_DISTANCE + 1] = max(0.0, 1 - (low if forward else high) / NEAR)
+        return
+    for k in range(first, last - 1):
+        if t.exon_ends[k] <= p < t.exon_starts[k + 1]:
+            out[_DONOR_DISTANCE + 2] = max(0.0, 1 - min(p - t.exon_ends[k], t.exon_starts[k + 1] - 1 - p) / NEAR)
+
+
+@njit(cache=True, nogil=True)
+def _fill(t, bases, code, codons, tables, masks, position, ref, alt, transcript, bits, out, known):  # type: ignore[no-untyped-def]
     length = bases.shape[0]
     for i in range(position.shape[0]):
         p, row = position[i], transcript[i]
-        forward = t.strand[row] > 0
         r, a = code[ref[i]], code[alt[i]]
         if r > 3 or a > 3 or bases[p] != ref[i]:
             continue
         left = code[bases[p - 1]] if p > 0 else 4
         right = code[bases[p + 1]] if p + 1 < length else 4
-        if not forward:
+        if t.strand[row] < 0:
             r, a = 3 - r, 3 - a
             left, right = (3 - right if right < 4 else 4), (3 - left if left < 4 else 4)
-        out[i, r] = 1
-        out[i, 4 + a] = 1
-        if left < 4:
-            out[i, _BEFORE + left] = 1
-        if right < 4:
-            out[i, _AFTER + right] = 1
-        transition = (r ^ a) == 2
-        out[i, _TRANSITION] = transition
-        out[i, _CPG] = transition and ((r == 1 and right == 2) or (r == 2 and left == 1))
-        gc, seen = 0, 0
-        for q in range(max(p - GC_WINDOW, 0), min(p + GC_WINDOW + 1, length)):
-            c = code[bases[q]]
-            if c < 4:
-                seen += 1
-                gc += c == 1 or c == 2
-        out[i, _GC] = gc / seen - 0.5
-        for m in range(masks.shape[0]):
-            out[i, _CODING + m] = (bits[i] & masks[m]) != 0
-
         exon, offset, total = _place(t, row, p)
-        first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
         if offset >= 0:
             phase = np.int64(t.phase[row])
             within = (offset - phase + 3) % 3
-            start = offset - within
-            if start < 0 or start + 3 > total:
-                continue  # an incomplete codon
-            codon = 0
-            complete = True
-            for j in range(3):
-                c = code[bases[_position(t, row, start + j, total)]]
-                if c > 3:
-                    complete = False
-                    break
-                codon = codon * 4 + (c if forward else 3 - c)
-            if not complete:
+            codon = _codon(t, bases, code, row, offset - within, total)
+            if codon < 0:
                 continue
-            shift = 4 ** (2 - within)
-            changed = codon + (np.int64(a) - np.int64(r)) * shift
-            old, new = codons[codon], codons[changed]
+            changed = codon + (np.int64(a) - np.int64(r)) * 4 ** (2 - within)
+            _fill_residue(tables, codons[codon], codons[changed], offset < 3 and phase == 0 and codon == _ATG, out[i])
             out[i, _CODON + within] = 1
-            if start == 0 and phase == 0 and codon == 14:
-                out[i, _SYNONYMOUS + 4] = 1
-            elif old == new:
-                out[i, _SYNONYMOUS] = 1
-            elif new == STOP:
-                out[i, _SYNONYMOUS + 2] = 1
-            elif old == STOP:
-                out[i, _SYNONYMOUS + 3] = 1
-            else:
-                out[i, _SYNONYMOUS + 1] = 1
-            if old < STOP:
-                out[i, _RESIDUE + old] = 1
-                out[i, _BLOSUM + 2] = hydropathy[old]
-            if new < STOP:
-                out[i, _TO + new] = 1
-            if old < STOP and new < STOP:
-                out[i, _BLOSUM] = blosum[old, new]
-                out[i, _BLOSUM + 1] = grantham_table[old, new] / 100
-                out[i, _BLOSUM + 3] = hydropathy[new] - hydropathy[old]
-                out[i, _BLOSUM + 4] = (volume[new] - volume[old]) / 50
-                out[i, _BLOSUM + 5] = polarity[new] - polarity[old]
             out[i, _POSITION] = offset / total
-        if exon >= 0:
-            out[i, _POSITION + 1] = exon == (last - 1 if forward else first)
-            low, high = p - t.exon_starts[exon], t.exon_ends[exon] - 1 - p
-            donor, acceptor = (high, low) if forward else (low, high)
-            out[i, _DONOR_DISTANCE] = max(0.0, 1 - donor / NEAR)
-            out[i, _DONOR_DISTANCE + 1] = max(0.0, 1 - acceptor / NEAR)
-        else:
-            for k in range(first, last - 1):
-                if t.exon_ends[k] <= p < t.exon_starts[k + 1]:
-                    out[i, _DONOR_DISTANCE + 2] = max(0.0, 1 - min(p - t.exon_ends[k], t.exon_starts[k + 1] - 1 - p) / NEAR)
+        _fill_context(bases, code, p, r, a, left, right, out[i])
+        for m in range(masks.shape[0]):
+            out[i, _CODING + m] = (bits[i] & masks[m]) != 0
+        _fill_distance(t, row, p, exon, out[i])
         known[i] = True

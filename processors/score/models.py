@@ -128,7 +128,7 @@ def _check(card: Mapping[str, Any], graph: bytes, where: Path) -> None:
         raise ModelRefused(f"{where}: the graph's SHA-256 is {digest[:12]}, its card says {str(card['sha256'])[:12]}; fetch it again")
     if card["feature_schema"] != SCHEMA_HASH:
         raise ModelRefused(
-            f"{where}: made for the feature schema {str(card['feature_schema'])[:12]}, this version computes {SCHEMA_HASH[:12]}; train it anew"
+            f"{where}: made for the feature schema {str(card['feature_schema'])[:12]}, computed are {SCHEMA_HASH[:12]}; train it anew"
         )
     if _EXTERNAL_DATA in graph:
         raise ModelRefused(f"{where}: refers to data outside the file; export it as one file")

@@ -9,12 +9,15 @@ from __future__ import annotations
 import enum
 import importlib.metadata
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+DEVICE_NODES = ("/dev/nvidiactl", "/dev/dxg")
+"""Where the kernel shows NVIDIA's driver (Linux, WSL)."""
 _QUIET = 4  # onnxruntime's severity "fatal": what it would print, the errors here say
 
 
@@ -50,12 +53,17 @@ def distributions() -> list[str]:
     return sorted({name.lower().replace("_", "-") for name in names if name.lower().replace("_", "-").startswith("onnxruntime")})
 
 
+def has_device() -> bool:
+    """Whether this machine shows a GPU at all; asked before trying, since a failed try prints to the error stream."""
+    return any(Path(node).exists() for node in DEVICE_NODES)
+
+
 def check_distributions(found: list[str]) -> None:
     """Raises ProviderRefused where two packages would overwrite each other's files."""
     engines = [name for name in found if name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino")]
     if len(engines) > 1:
         raise ProviderRefused(
-            f"{' and '.join(engines)} are both installed and overwrite each other; uninstall all of them, then install onnxruntime-gpu alone"
+            f"{' and '.join(engines)} are both installed and overwrite each other; uninstall them, then install onnxruntime-gpu alone"
         )
 
 
@@ -65,7 +73,7 @@ def open_session(model: bytes, wanted: Wanted | str) -> Session:
 
     wanted = Wanted(wanted)
     check_distributions(distributions())
-    if wanted is not Wanted.CPU:
+    if wanted is Wanted.CUDA or (wanted is Wanted.AUTO and has_device()):
         try:
             session = _make(onnxruntime, model, [CUDA, CPU], strict=True)
             if session.get_providers()[0] == CUDA:

@@ -21,7 +21,7 @@ from processors.knowledge.lookup import AlleleIndex, index_arrays, spelling_of
 from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.sources.alleles import Collector
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS, STARS_UNKNOWN, Significance, UnknownTermError, parse_codes, parse_text
-from processors.knowledge.sources.sites import Sites, SourceRefused, open_sites
+from processors.knowledge.sources.sites import SourceRefused, Written, open_sites
 from processors.knowledge.strings import StringTable, arrays_of
 from schemas.chunks import NONE, Answer
 
@@ -48,10 +48,10 @@ def build(source: Path, root: Path, genome: Genome, *, name: str = "clinvar", ve
         keep: list[int] = []
         for row in range(len(block.ids)):
             try:
-                found = _read(block, row)
+                found = _read(block.written, row)
             except UnknownTermError as error:
                 raise SourceRefused(
-                    f"{source}: data record {block.record[row] + 1}: `{error}` is not in ClinVar's vocabulary as this version knows it; "
+                    f"{source}: data record {block.written.record[row] + 1}: `{error}` is not in ClinVar's vocabulary as known here; "
                     "the release is not used until the word has a meaning in processors/knowledge/sources/clinvar_terms.py"
                 ) from error
             if isinstance(found, str):
@@ -61,7 +61,8 @@ def build(source: Path, root: Path, genome: Genome, *, name: str = "clinvar", ve
             records.append(found)
         rows = np.array(keep, dtype=np.int64)
         collected.add(block, rows)
-        order.append(block.record[rows])
+        order.append(block.written.record[rows])
+    sites.require_alleles()
     if not records:
         raise SourceRefused(f"{source}: no record has CLNSIG or CLNSIGCODE; is this a ClinVar VCF?")
     ids, spelled = collected.joined()
@@ -78,10 +79,10 @@ def build(source: Path, root: Path, genome: Genome, *, name: str = "clinvar", ve
     }
     extra = {
         "source": source.name,
-        "sha256": sites.digest(),
+        "sha256": sites.sha256,
         "vocabulary": {str(int(code)): label for code, label in LABELS.items()},
         "licence": licence,
-        "date": date or _date(sites.header),
+        "date": date or version,
         "counts": {reason: count for reason, count in sorted(sites.tally.items()) if count},
         "duplicates": "more stars, then the later record",
     }
@@ -158,32 +159,31 @@ def label_of(code: int) -> str:
     return LABELS[Significance(code)]
 
 
-def _read(block: Sites, row: int) -> _Record | str:
+def _read(written: Written, row: int) -> _Record | str:
     """What a record says of one of its ALTs, or the reason why it says nothing."""
-    info = _info(block.text[block.info[row, 0] : block.info[row, 1]].tobytes().decode(errors="replace"))
-    name = block.text[block.name[row, 0] : block.name[row, 1]].tobytes().decode(errors="replace")
-    alt = int(block.alt[row])
+    info = _info(_text_of(written, written.info[row]))
     conditions = next((info[key] for key in _CONDITION_KEYS if key in info), "")
     if "CLNALLE" in info:
-        numbers = info["CLNALLE"].split(",")
-        if str(alt + 1) not in numbers:
-            return "alt_without_classification"
-        place = numbers.index(str(alt + 1))
-        texts = info.get("CLNSIG", "").split(",")
-        if len(texts) != len(numbers):
-            return "clnsig_unaligned"
-        named = conditions.split(",")
+        numbers, texts, named = info["CLNALLE"].split(","), info.get("CLNSIG", "").split(","), conditions.split(",")
+        wanted = str(int(written.alt[row]) + 1)
+        if wanted not in numbers or len(texts) != len(numbers):
+            return "alt_without_classification" if wanted not in numbers else "clnsig_unaligned"
+        place = numbers.index(wanted)
         significance, terms = _codes(texts[place])
-        return _Record(significance, terms, _stars(info), name, named[place] if len(named) == len(numbers) else conditions)
-    if "CLNSIGCODE" in info:
+        conditions = named[place] if len(named) == len(numbers) else conditions
+    elif "CLNSIGCODE" in info:
         significance, terms = _codes(info["CLNSIGCODE"])
-        return _Record(significance, terms, _stars(info), name, conditions)
-    if "CLNSIG" in info:
-        if int(block.alts[row]) > 1:
-            return "several_alts_one_classification"
+    elif "CLNSIG" not in info:
+        return "no_classification"
+    elif int(written.alts[row]) > 1:
+        return "several_alts_one_classification"
+    else:
         significance, terms = _text(info["CLNSIG"])
-        return _Record(significance, terms, _stars(info), name, conditions)
-    return "no_classification"
+    return _Record(significance, terms, _stars(info), _text_of(written, written.name[row]), conditions)
+
+
+def _text_of(written: Written, span: npt.NDArray[np.int32]) -> str:
+    return written.text[span[0] : span[1]].tobytes().decode(errors="replace")
 
 
 def _info(text: str) -> dict[str, str]:
@@ -207,10 +207,3 @@ def _stars(info: dict[str, str]) -> int:
     if text not in STARS:
         raise UnknownTermError(text)
     return STARS[text]
-
-
-def _date(header: tuple[str, ...]) -> str:
-    for line in header:
-        if line.startswith("##fileDate="):
-            return line.removeprefix("##fileDate=")
-    return ""

@@ -52,16 +52,18 @@ def build(source: Path, root: Path, genome: Genome, *, name: str, version: str, 
     key = np.frombuffer(declared.field.encode(), dtype=np.uint8)
     for block in sites.blocks():
         value = np.empty(len(block.ids), dtype=np.float32)
-        _info_values(block.text, block.info, block.alt, key, value)
+        written = block.written
+        _info_values(written.text, written.info, written.alt, key, value)
         keep = ~np.isnan(value)
         bad = keep & ~((value >= 0) & (value <= 1))
         if bool(bad.any()):
             first = int(np.flatnonzero(bad)[0])
-            raise SourceRefused(f"{source}: data record {block.record[first] + 1}: {declared.field}={value[first]} is no frequency")
+            raise SourceRefused(f"{source}: data record {written.record[first] + 1}: {declared.field}={value[first]} is no frequency")
         sites.tally["no_frequency"] += int((~keep).sum())
         collected.add(block, np.flatnonzero(keep))
         values.append(value[keep])
-        filtered.append(_failed(block.text, block.filter)[keep])
+        filtered.append(_failed(written.text, written.filter)[keep])
+    sites.require_alleles()
     if len(collected) == 0:
         raise SourceRefused(f"{source}: no allele has INFO/{declared.field}; name the right field, or use a file with frequencies")
     frequency, failed = np.concatenate(values), np.concatenate(filtered)
@@ -72,7 +74,7 @@ def build(source: Path, root: Path, genome: Genome, *, name: str, version: str, 
         arrays |= _covered(declared.covered, genome.table)
     extra = {
         "source": source.name,
-        "sha256": sites.digest(),
+        "sha256": sites.sha256,
         "field": declared.field,
         "floor": declared.floor,
         "licence": declared.licence,

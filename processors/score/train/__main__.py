@@ -104,7 +104,7 @@ def train(found: labelled.Labelled, counts: dict[str, int], out: Path, version: 
         "not_for": "clinical use; PP3 or BP4; indels, non-coding, mitochondrial or structural variants",
         "limits": [
             "trained on the genes whose sequence was at hand (a panel and their neighbours), not on the whole exome",
-            "labels are ClinVar's without review stars; benign ones are mostly silent, so the overall figures flatter: read the missense rows",
+            "labels are ClinVar's without stars; most benign ones are silent, so the overall figures flatter: read the missense rows",
             "no conservation, structure, constraint or frequency; the pick decides which transcript is judged",
         ],
     }

@@ -1,4 +1,7 @@
-"""Labelled SNVs: two ClinVar releases of GRCh37, the gene models and the partial references that lie beside them.
+"""Labelled SNVs: two ClinVar releases of GRCh37, and the gene models and partial references of both builds.
+
+A site is judged on GRCh37 where exons and sequence are at hand there, else on GRCh38, to which its place is lifted by chain blocks (features
+check REF against the sequence, so a wrong lift has none).
 
 A label is P/LP (1) or B/LB (0); uncertain, conflicting and everything else is no label. "New" means that the older release does not hold
 the allele at all.
@@ -6,6 +9,7 @@ the allele at all.
 
 from __future__ import annotations
 
+import bisect
 import gzip
 from collections import Counter
 from dataclasses import dataclass
@@ -14,31 +18,66 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from processors.annotate import terms
 from processors.annotate.pick import pick_keys
 from processors.annotate.regions import call_regions
 from processors.annotate.stage import REACH, regions_of
 from processors.knowledge.gff import GeneModels, read_gene_models
+from processors.knowledge.sources.clinvar_terms import BENIGN, PATHOGENIC, parse_codes
 from processors.knowledge.transcripts import Transcripts, pack_models
 from processors.score.features import snv_features
-from processors.knowledge.sources.clinvar_terms import BENIGN, PATHOGENIC, parse_codes
 from schemas.assembly import ContigTable, contig_table
 from schemas.chunks import NONE, Region
 
-BUILD = "GRCh37"
 RELEASES = ("2016-08-31", "2017-04-04")
-GENE_MODELS = ("vep_truth/genes.GRCh37.gff3.gz", "panel/cellbase_genes.GRCh37.gtf.gz")
-REFERENCES = (
-    "vep_truth/ref.GRCh37.fa.gz",
-    "panel/cellbase_genes.exonic_reference.GRCh37.fa.gz",
-    "panel/BRCA1_BRCA2.regions.GRCh37.fa.gz",
+CHAIN = "liftover/grch37_to_grch38.over.chain.gz"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One build: its gene models and the partial references that together cover their exons. The first file that holds a transcript counts."""
+
+    build: str
+    gene_models: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+SIDES = (
+    Side(
+        "GRCh37",
+        ("vep_truth/genes.GRCh37.gff3.gz", "panel/cellbase_genes.GRCh37.gtf.gz"),
+        (
+            "vep_truth/ref.GRCh37.fa.gz",
+            "panel/cellbase_genes.exonic_reference.GRCh37.fa.gz",
+            "panel/BRCA1_BRCA2.regions.GRCh37.fa.gz",
+        ),
+    ),
+    Side(
+        "GRCh38",
+        ("vep_truth/genes.GRCh38.gff3.gz", "chr21_GRCh38/chr21.GRCh38.ensembl.gff3.gz", "panel/cellbase_genes.GRCh38.gtf.gz"),
+        (
+            "vep_truth/ref.GRCh38.fa.gz",
+            "chr21_GRCh38/chr21.GRCh38.known.fa.gz",
+            "panel/cellbase_genes.exonic_reference.GRCh38.fa.gz",
+        ),
+    ),
 )
-_FAMILIES = {"splice_donor": terms.SPLICE_DONOR, "splice_acceptor": terms.SPLICE_ACCEPTOR}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A labelled SNV by its GRCh37 place (contig index, 0-based position)."""
+
+    contig: int
+    position: int
+    ref: str
+    alt: str
+    label: int
+    new: bool
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """n scored SNVs: features float32[n, F], labels, the gene of each, whether the newer release brought it, and its contig."""
+    """n SNVs: features float32[n, F], labels, a number for the gene of each, and whether only the newer release holds it."""
 
     features: npt.NDArray[np.float32]
     label: npt.NDArray[np.int8]
@@ -50,78 +89,108 @@ class Labelled:
 
 
 def load(data: Path, work: Path) -> tuple[Labelled, dict[str, int]]:
-    """All labelled SNVs that have features, and how many fell out on the way. `work` is a scratch folder for the transcript pack."""
-    table = contig_table(BUILD)
-    transcripts = _transcripts(data, work, table)
-    keys = pick_keys(transcripts)
+    """All labelled SNVs that have features on either build, and how many fell out on the way. `work` is a scratch folder for packs."""
     counts: Counter[str] = Counter()
-    sites = _sites(data, table, counts)
-    fragments = _fragments(data, table)
-    parts: list[Labelled] = []
+    left = _sites(data, contig_table(SIDES[0].build), counts)
+    genes: dict[str, int] = {}
+    parts: list[tuple[npt.NDArray[np.float32], list[Site], list[int]]] = []
+    for side in SIDES:
+        lifted = [(site, site.position) for site in left] if side is SIDES[0] else _lift(data / CHAIN, left)
+        found = _side(data, work, side, lifted, genes)
+        taken = {site for _, sites, _ in found for site in sites}
+        counts[f"with_features_on_{side.build}"] = len(taken)
+        left = [site for site in left if site not in taken]
+        parts += found
+    sites = [site for _, some, _ in parts for site in some]
+    return Labelled(
+        np.concatenate([matrix for matrix, _, _ in parts]),
+        np.array([site.label for site in sites], dtype=np.int8),
+        np.array([gene for _, _, some in parts for gene in some], dtype=np.int64),
+        np.array([site.new for site in sites], dtype=np.bool_),
+    ), dict(counts)
+
+
+def _side(
+    data: Path, work: Path, side: Side, sites: list[tuple[Site, int]], genes: dict[str, int]
+) -> list[tuple[npt.NDArray[np.float32], list[Site], list[int]]]:
+    """(features, sites, gene numbers) of each contig of a build, for the sites that have features there."""
+    table = contig_table(side.build)
+    transcripts = _transcripts(data, work, side, table)
+    keys, layout = pick_keys(transcripts), transcripts.layout
+    fragments = _fragments(data, side, table)
+    parts = []
     for contig in sorted(fragments):
-        rows = sites.get(contig)
-        if rows is None:
+        here = sorted((row for row in sites if row[0].contig == contig), key=lambda row: row[1])
+        if not here:
             continue
         bases = _contig(table.contigs[contig].length, fragments[contig])
-        position = np.array([row[0] for row in rows], dtype=np.int32)
-        calls = call_regions(
-            transcripts.layout, keys, contig, REACH, position, position + 1, np.ones(len(rows), dtype=np.int32)
-        )  # fmt: skip
+        position = np.array([at for _, at in here], dtype=np.int32)
+        calls = call_regions(layout, keys, contig, REACH, position, position + 1, np.ones(len(here), dtype=np.int32))
         region = regions_of(calls.pick_terms)
         chosen = np.flatnonzero(((region == Region.CODING) | (region == Region.SPLICE)) & (calls.pick != NONE))
-        counts["outside_coding_and_splice"] += len(rows) - len(chosen)
-        found = snv_features(
-            chosen, position[chosen],
-            np.array([rows[row][1] for row in chosen], dtype=np.uint8), np.array([rows[row][2] for row in chosen], dtype=np.uint8),
-            calls.pick[chosen], calls.pick_terms[chosen], transcripts.layout, bases,
-        )  # fmt: skip
-        counts["reference_or_codon_unknown"] += len(chosen) - len(found.rows)
-        parts.append(
-            Labelled(
-                found.matrix,
-                np.array([rows[row][3] for row in found.rows], dtype=np.int8),
-                calls.pick_gene[found.rows].astype(np.int64),
-                np.array([rows[row][4] for row in found.rows], dtype=np.bool_),
-            )
+        ref, alt = (
+            np.array([ord(letter) for letter in letters], dtype=np.uint8)
+            for letters in zip(*((s.ref, s.alt) for s, _ in here), strict=True)
         )
-    counts["labelled_with_features"] = sum(len(part) for part in parts)
-    joined = Labelled(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.label for part in parts]),
-        np.concatenate([part.gene for part in parts]),
-        np.concatenate([part.new for part in parts]),
-    )
-    return joined, dict(counts)
+        found = snv_features(
+            chosen, position[chosen], ref[chosen], alt[chosen], calls.pick[chosen], calls.pick_terms[chosen], layout, bases
+        )
+        names = [transcripts.gene_id[int(gene)].split(".")[0] for gene in calls.pick_gene[found.rows]]
+        parts.append((found.matrix, [here[row][0] for row in found.rows], [genes.setdefault(name, len(genes)) for name in names]))
+    return parts
 
 
-def _transcripts(data: Path, work: Path, table: ContigTable) -> Transcripts:
-    """Models of all files; a transcript that several files hold is taken from the first."""
+def _lift(chain: Path, sites: list[Site]) -> list[tuple[Site, int]]:
+    """Sites with their place on GRCh38, as far as a block of a forward chain between contigs of one name holds them."""
+    blocks: dict[int, list[tuple[int, int, int]]] = {}
+    table = contig_table(SIDES[0].build)
+    with gzip.open(chain, "rt") as lines:
+        source = -1
+        at = to = 0
+        for line in lines:
+            words = line.split()
+            if line.startswith("chain"):
+                contig = table.resolve(words[2])
+                same = contig is not None and words[7].removeprefix("chr") == words[2].removeprefix("chr") and words[9] == "+"
+                source = contig if contig is not None and same else -1
+                at, to = int(words[5]), int(words[10])
+            elif words and source >= 0:
+                size = int(words[0])
+                blocks.setdefault(source, []).append((at, at + size, to - at))
+                if len(words) == 3:
+                    at, to = at + size + int(words[1]), to + size + int(words[2])
+    starts = {contig: sorted(rows) for contig, rows in blocks.items()}
+    lifted: list[tuple[Site, int]] = []
+    for site in sites:
+        rows = starts.get(site.contig, [])
+        place = bisect.bisect_right(rows, (site.position, 1 << 40, 0)) - 1
+        if place >= 0 and site.position < rows[place][1]:
+            lifted.append((site, site.position + rows[place][2]))
+    return lifted
+
+
+def _transcripts(data: Path, work: Path, side: Side, table: ContigTable) -> Transcripts:
     models, seen = [], set()
-    for name in GENE_MODELS:
+    for name in side.gene_models:
         for model in read_gene_models(data / name).models:
             identity = model.name.split(".")[0]
             if identity not in seen:
                 seen.add(identity)
                 models.append(model)
-    pack = pack_models(GeneModels(models, Counter()), work, table, name="training", version="1", source=" + ".join(GENE_MODELS), sha256="")
+    pack = pack_models(
+        GeneModels(models, Counter()), work, table, name="training", version=side.build, source=" + ".join(side.gene_models), sha256=""
+    )
     return Transcripts(pack)
 
 
-def _sites(data: Path, table: ContigTable, counts: Counter[str]) -> dict[int, list[tuple[int, int, int, int, bool]]]:
-    """Contig → (position, REF, ALT, label, new), sorted."""
-    old: dict[tuple[int, int, str, str], int | None] = {}
-    for key, label in _release(data, RELEASES[0], table):
-        old[key] = label
-    rows: dict[int, list[tuple[int, int, int, int, bool]]] = {}
-    for key, label in old.items():
-        if label is not None:
-            rows.setdefault(key[0], []).append((key[1], ord(key[2]), ord(key[3]), label, False))
-            counts["labelled_old"] += 1
-    for key, label in _release(data, RELEASES[1], table):
-        if label is not None and key not in old:
-            rows.setdefault(key[0], []).append((key[1], ord(key[2]), ord(key[3]), label, True))
-            counts["labelled_new"] += 1
-    return {contig: sorted(found) for contig, found in rows.items()}
+def _sites(data: Path, table: ContigTable, counts: Counter[str]) -> list[Site]:
+    """Labelled SNVs of the older release, then those that only the newer one holds."""
+    old = dict(_release(data, RELEASES[0], table))
+    sites = [Site(*key, label, False) for key, label in old.items() if label is not None]
+    counts["labelled_old"] = len(sites)
+    sites += [Site(*key, label, True) for key, label in _release(data, RELEASES[1], table) if label is not None and key not in old]
+    counts["labelled_new"] = len(sites) - counts["labelled_old"]
+    return sites
 
 
 def _release(data: Path, date: str, table: ContigTable) -> list[tuple[tuple[int, int, str, str], int | None]]:
@@ -141,10 +210,10 @@ def _release(data: Path, date: str, table: ContigTable) -> list[tuple[tuple[int,
     return found
 
 
-def _fragments(data: Path, table: ContigTable) -> dict[int, list[tuple[int, bytes]]]:
+def _fragments(data: Path, side: Side, table: ContigTable) -> dict[int, list[tuple[int, bytes]]]:
     """Contig → known stretches (0-based start, bases) of all references. A record `1:69091-70008` names its own place, 1-based closed."""
     found: dict[int, list[tuple[int, bytes]]] = {}
-    for name in REFERENCES:
+    for name in side.references:
         with gzip.open(data / name, "rb") as handle:
             for record in handle.read().split(b">")[1:]:
                 head, _, body = record.partition(b"\n")

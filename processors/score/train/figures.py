@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from processors.score.features import NAMES
 
-BOOTSTRAPS = 1_000
+BOOTSTRAPS = 500
 _AT = {name: column for column, name in enumerate(NAMES)}
 CLASSES = ("missense", "synonymous", "stop_gained", "start_lost", "splice_donor", "splice_acceptor", "splice_region")
 

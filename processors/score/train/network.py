@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 
 from processors.score.features import COUNT
 
-HIDDEN = (48, 24)
+HIDDEN = (24, 12)
 MEMBERS = 4
 OPSET = 17
 IR_VERSION = 8
@@ -70,7 +70,7 @@ def _members(features: F32, label: npt.NDArray[np.int8], seed: int) -> Network:
     x = np.clip((features - mean) * scale, -8, 8)
     members = []
     for member in range(MEMBERS):
-        net = MLPClassifier(HIDDEN, alpha=0.3, batch_size=256, learning_rate_init=1e-3, max_iter=25, random_state=seed + member)
+        net = MLPClassifier(HIDDEN, alpha=3.0, batch_size=128, learning_rate_init=1e-3, max_iter=15, random_state=seed + member)
         with np.errstate(all="ignore"):
             net.fit(x, label)
         members.append(tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in zip(net.coefs_, net.intercepts_, strict=True)))

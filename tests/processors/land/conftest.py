@@ -12,7 +12,11 @@ import pytest
 
 from deploy.local.clickhouse.launch import RunningClickHouse, running_clickhouse
 from processors.land.client import Client, connect
+from processors.land.insert import land_chunk, land_faults
+from processors.land.manifests import record_manifest
 from processors.land.migrations import migrate
+from processors.land.publication import PublicationRow, publish
+from processors.land.store import RevisionRow, RevisionStatus, SubmissionRow, record_plan, record_revision, record_submission
 from schemas import identity
 from schemas.chunks import (
     ANNOTATION_FIELDS,
@@ -29,7 +33,7 @@ from schemas.chunks import (
     ChunkKind,
     Scored,
 )
-from schemas.events import ChunkCount, SampleCount, SampleManifest
+from schemas.events import ChunkCount, Lane, SampleCount, SampleManifest, SampleName, SourceFile
 from schemas.findings import FINDING_SCHEMA
 from schemas.plan import Component, CuttingRule, Plan
 
@@ -72,6 +76,7 @@ class Emission:
 class Factory:
     """Makes emissions from a seed. `alleles` a chunk, every sample carries about two thirds of them (the only one carries all)."""
 
+    salt: str = ""  # of the test: a table remembers tokens of rows that are long gone, so tests share no content
     plan: Plan = PLAN
 
     def emit(
@@ -84,12 +89,13 @@ class Factory:
         ordinal: int = 1,
         epoch: int = 0,
         seed: int = 7,
+        offset: int = 2_000_000_000,
         plan: Plan | None = None,
         submission_id: str | None = None,
     ) -> Emission:
         plan = plan or self.plan
         random = np.random.default_rng(seed)
-        submission = submission_id or identity.submission_id(samples, f"source{seed}", plan.build, {}, ordinal)
+        submission = submission_id or identity.submission_id(samples, f"source{self.salt}{seed}", plan.build, {}, ordinal)
         revision = identity.revision_id(submission, plan.plan_id)
         made, findings, counts = [], {}, []
         landed = dict.fromkeys(samples, 0)
@@ -97,7 +103,7 @@ class Factory:
         quarantined = dict.fromkeys(samples, 0)
         for number in range(chunks):
             header = self._header(submission, revision, plan, ChunkKind.ALLELES, "21", number, epoch, tuple(samples))
-            rows = self._alleles(random, len(samples), alleles, 1_000_000 * (number + 1), number * alleles)
+            rows = self._alleles(random, len(samples), alleles, 1_000_000 * (number + 1), number * alleles, offset)
             chunk = Chunk(header, rows)
             made.append(chunk)
             findings[number] = self.findings(chunk)
@@ -118,7 +124,9 @@ class Factory:
             SampleCount(s, landed[s] + quarantined[s], landed[s], {"bad_ref": faults} if faults else {}, signed(sums[s]), {"titv": 2.0})
             for s in sorted(samples)
         )
-        manifest = SampleManifest(submission, revision, plan.plan_id, f"source{seed}", chunks * alleles + faults, 0, 0, tuple(counts), people)
+        manifest = SampleManifest(
+            submission, revision, plan.plan_id, f"source{self.salt}{seed}", chunks * alleles + faults, 0, 0, tuple(counts), people
+        )
         return Emission(tuple(made), findings, manifest)
 
     def _header(
@@ -127,7 +135,7 @@ class Factory:
         chunk_id = identity.chunk_id(submission, plan.code["ingest"], plan.cutting.key(), contig, number)
         return ChunkHeader(chunk_id, submission, revision, plan.plan_id, plan.build, kind, contig, number, "routine", epoch, samples)
 
-    def _alleles(self, random: np.random.Generator, samples: int, n: int, start: int, record: int) -> pa.RecordBatch:
+    def _alleles(self, random: np.random.Generator, samples: int, n: int, start: int, record: int, offset: int) -> pa.RecordBatch:
         starts = np.sort(random.choice(np.arange(start, start + 40 * n), n, replace=False)).astype(np.int32)
         bases = np.array(list("ACGT"))
         kinds = random.random(n)
@@ -142,7 +150,9 @@ class Factory:
                 refs.append(bases[base] + (inserted if kind < 0.93 else ""))
                 alts.append(bases[base] + ("" if kind < 0.93 else inserted))
         ref, alt = pa.array([str(r) for r in refs]), pa.array([str(a) for a in alts])
-        ids = pa.array([identity.allele_id(2_000_000_000 + int(s), str(r), str(a)) for s, r, a in zip(starts, refs, alts, strict=True)], pa.uint64())
+        ids = pa.array(
+            [identity.allele_id(offset + int(s), str(r), str(a)) for s, r, a in zip(starts, refs, alts, strict=True)], pa.uint64()
+        )
         return self.stages(random, samples, n, record, ids, pa.array(starts), ref, alt)
 
     def stages(
@@ -238,9 +248,54 @@ def call_hashes(rows: pa.RecordBatch) -> dict[int, Any]:
     return answer
 
 
-@pytest.fixture(scope="session")
-def factory() -> Factory:
-    return Factory()
+@dataclass(frozen=True)
+class Laboratory:
+    """The control plane and the workers in one: admits, lands and records an emission, without publishing it."""
+
+    client: Client
+    factory: Factory
+
+    def admit(self, emission: Emission, *, ordinal: int = 1, number: int = 1, kind: str = "live", plan: Plan | None = None) -> None:
+        plan = plan or self.factory.plan
+        record_plan(self.client, plan)
+        people = tuple(SampleName(f"name of {s.sample_id}", s.sample_id) for s in emission.manifest.samples)
+        epoch = emission.chunks[0].header.epoch
+        submission = SubmissionRow(
+            emission.submission_id, "e", ordinal, "cluster", 0, ordinal, plan.build, Lane.ROUTINE, SourceFile("file:///aa.vcf", "d", 9),
+            people, {}, "run", "test", "ped", ("HP:0000001",), "", 1, 2,
+        )  # fmt: skip
+        record_submission(self.client, submission)
+        revision = RevisionRow(
+            emission.revision_id, emission.submission_id, plan.plan_id, "", number, kind, epoch, RevisionStatus.OPEN, "", 3
+        )
+        record_revision(self.client, revision)
+
+    def land(self, emission: Emission, *, skip: Sequence[int] = (), plan: Plan | None = None) -> None:
+        plan = plan or self.factory.plan
+        for chunk in emission.chunks:
+            if chunk.header.ordinal in skip:
+                continue
+            if chunk.header.kind == ChunkKind.FAULTS:
+                land_faults(self.client, chunk, plan, worker="w")
+            else:
+                land_chunk(self.client, chunk, emission.findings[chunk.header.ordinal], plan, worker="w", provider="CPU")
+        record_manifest(self.client, emission.manifest)
+
+    def publish(self, emission: Emission, *, at: int = 100, ordinal: int = 1, **options: Any) -> tuple[PublicationRow, ...]:
+        """Admit, land, publish."""
+        self.admit(emission, ordinal=ordinal, **options)
+        self.land(emission, plan=options.get("plan"))
+        return publish(self.client, emission.submission_id, emission.revision_id, at=at)
+
+
+@pytest.fixture
+def factory(request: pytest.FixtureRequest) -> Factory:
+    return Factory(request.node.nodeid)
+
+
+@pytest.fixture
+def laboratory(client: Client, factory: Factory) -> Laboratory:
+    return Laboratory(client, factory)
 
 
 @pytest.fixture(scope="session")
@@ -252,7 +307,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHou
         yield running
 
 
-@pytest.fixture()
+@pytest.fixture
 def client(server: RunningClickHouse) -> Iterator[Client]:
     """The migrated, empty database, as admin."""
     with connect(server.dsn("admin")) as opened:

@@ -91,7 +91,10 @@ def test_every_value_of_a_call_arrives_in_its_column(client: Client, factory: An
 def test_transcripts_of_an_allele_arrive_in_order(client: Client, factory: Any) -> None:
     emission = factory.emit(chunks=1)
     land(client, emission, factory.plan)
-    stored = {row[0]: row[1:] for row in client.rows("SELECT allele_id, `transcripts.transcript`, `transcripts.distance`, terms, pick FROM annotation")}
+    stored = {
+        row[0]: row[1:]
+        for row in client.rows("SELECT allele_id, `transcripts.transcript`, `transcripts.distance`, terms, pick FROM annotation")
+    }
     for row in emission.chunks[0].rows.to_pylist():
         hits = row["transcripts"]
         assert stored[row["allele_id"]] == ([h["transcript"] for h in hits], [h["distance"] for h in hits], row["terms"], row["pick"])
@@ -140,7 +143,10 @@ def test_faults_land_once_for_each_sample_that_carries_them(client: Client, fact
     for worker in ("w1", "w2"):
         row = land_faults(client, emission.chunks[-1], factory.plan, worker=worker)
     assert (row.faults, row.kind, row.worker) == (8, "faults", "w1")
-    assert client.rows("SELECT sample_id, reason, count() FROM fault GROUP BY 1, 2 ORDER BY 1") == [("aa", "bad_ref", 4), ("bb", "bad_ref", 4)]
+    assert client.rows("SELECT sample_id, reason, count() FROM fault GROUP BY 1, 2 ORDER BY 1") == [
+        ("aa", "bad_ref", 4),
+        ("bb", "bad_ref", 4),
+    ]
 
 
 def test_a_second_plan_reads_the_same_calls_and_adds_only_what_it_changes(client: Client, factory: Any) -> None:
@@ -174,7 +180,9 @@ def test_the_first_score_that_lands_is_the_one_that_stays(client: Client, factor
     place = chunk.rows.schema.get_field_index("score")
     other = pa.array(chunk.rows.column("score").to_numpy() + np.float32(0.25))
     twin = replace(chunk.header, chunk_id="another sample's", revision_id="r2", submission_id="s2")
-    land_chunk(client, Chunk(twin, chunk.rows.set_column(place, "score", other)), emission.findings[0], factory.plan, worker="w2", provider="GPU")
+    land_chunk(
+        client, Chunk(twin, chunk.rows.set_column(place, "score", other)), emission.findings[0], factory.plan, worker="w2", provider="GPU"
+    )
     assert client.rows("SELECT allele_id, score FROM score FINAL ORDER BY allele_id") == first
     client.command("OPTIMIZE TABLE score FINAL")
     assert client.rows("SELECT allele_id, score FROM score ORDER BY allele_id") == first

@@ -129,4 +129,6 @@ def _report(console: Console, files: BenchFiles, runs: list[SpineRun], tools: li
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    app()

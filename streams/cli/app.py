@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
@@ -12,12 +13,15 @@ import typer
 
 from streams.cli import annotate, follow_results, knowledge, models, operate, quarantine, query, reference, status, submit, version
 from streams.cli.failures import ExitCode, expected_errors
-from streams.cli.session import DEFAULT_STATE, Session, notes
+from streams.cli.session import Session, notes
 
 GROUP = "riverseq.commands"
 """Entry-point group: each entry is a function that takes the typer app and adds commands."""
 
 Register = Callable[[typer.Typer], None]
+
+_clickhouse = re.compile(r"^Received ClickHouse exception.*?DB::Exception: (.*?)\s*\(version .*$", re.DOTALL)
+"""What the driver wraps around the server's own sentence."""
 
 _HELP = """An event-driven, streaming interpreter of human genomes.
 
@@ -112,7 +116,7 @@ def run(arguments: Sequence[str]) -> int:
         if not isinstance(error, expected_errors()):
             raise
         code = int(getattr(error, "code", ExitCode.FAILED)) if hasattr(type(error), "code") else ExitCode.FAILED
-        _say(str(error) or type(error).__name__)
+        _say(_clickhouse.sub(r"ClickHouse refused: \1", str(error)) or type(error).__name__)
         return code
 
 
@@ -129,6 +133,3 @@ def _wrong_use(error: typer.TyperException) -> int:
 
 def _say(message: str) -> None:
     notes().print(f"riverseq: {message}", markup=False, soft_wrap=True)
-
-
-__all__ = ["DEFAULT_STATE", "build_app", "hoist_state", "run"]

@@ -41,6 +41,9 @@ def expected_errors() -> tuple[type[Exception], ...]:
     from processors.knowledge.pack import PackError
     from processors.knowledge.sources.sites import SourceRefused
     from processors.land.client import StoreError
+    from processors.pipeline import OutputRefused
+    from processors.score.models import ModelRefused
+    from processors.score.session import ProviderRefused
     from streams.broker import BrokerError
     from streams.settings import SettingsError
     from streams.topics import TopicError
@@ -53,7 +56,10 @@ def expected_errors() -> tuple[type[Exception], ...]:
         GeneModelError,
         PackError,
         SourceRefused,
+        OutputRefused,
         StoreError,
+        ModelRefused,
+        ProviderRefused,
         BrokerError,
         SettingsError,
         TopicError,

@@ -31,6 +31,6 @@ def list_(context: typer.Context, json: Annotated[bool, typer.Option("--json", h
         session_of(context).packs(),
         ("model",),
         as_json=json,
-        empty="no model here yet; `riverseq up` installs the one that riverseq brings",
+        empty="no model here yet; `riverseq reference add` brings one",
     )
     return 0

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from streams.cli.decisions import ask
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
-from streams.cli.session import actor, now_ms, out, print_json, session_of
+from streams.cli.operate import command_of
+from streams.cli.session import out, print_json, session_of
 
 SHOWN_BYTES = 256
 
@@ -125,7 +126,5 @@ def acknowledge(
 
     [bold]riverseq quarantine acknowledge NA12878 --reason "chunk 7 lies outside the panel"[/bold]
     """
-    from streams.quarantine import acknowledge as command
-
     session = session_of(context)
-    return ask(session, sample, command(session.sample_id(sample), actor(), reason, now_ms()))
+    return ask(session, sample, command_of(session, "acknowledge", sample, reason))

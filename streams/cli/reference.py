@@ -67,10 +67,14 @@ def add(
 
 
 def compile_reference(root: Path, build: str, fasta: Path, transcripts: Path, version: str = "") -> tuple[Pack, Pack]:
-    """Packs of a genome and its gene models below `root`, made active. Raises GenomeError, GeneModelError."""
+    """Packs of a genome and its gene models below `root`, made active, with riverseq's own model where none is.
+
+    Raises GenomeError, GeneModelError.
+    """
     from processors.knowledge.genome import Genome, build_genome
-    from processors.knowledge.pack import activate
+    from processors.knowledge.pack import activate, active_packs
     from processors.knowledge.transcripts import build_transcripts
+    from processors.score.models import bundled_model_pack
 
     root.mkdir(parents=True, exist_ok=True)
     genome = build_genome(fasta, root, build, version or stem(fasta))
@@ -78,6 +82,8 @@ def compile_reference(root: Path, build: str, fasta: Path, transcripts: Path, ve
     models = build_transcripts(transcripts, root, table, name=stem(transcripts), version=version or stem(transcripts))
     for pack in (genome, models):
         activate(root, pack)
+    if "model" not in active_packs(root, build):
+        activate(root, bundled_model_pack(root))
     return genome, models
 
 

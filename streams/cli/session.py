@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streams.broker import Producer, Reader
     from streams.settings import Role, Settings
 
-DEFAULT_STATE = Path(".riverseq")
+PIPED_WIDTH = 240
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,9 @@ def now_ms() -> int:
 
 
 def out() -> Console:
-    """Console for results."""
-    return Console(highlight=False)
+    """Console for results; piped into a file, tables are not folded to a screen's width."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPED_WIDTH)
 
 
 def notes() -> Console:

@@ -59,6 +59,8 @@ def _in_codon(
 ) -> tuple[int, str, str] | None:
     if effect is Effect.FRAMESHIFT:
         place = int(at.min())
+        if bases[place] == bases[place + 1]:  # would be shifted to the left, and then have another name
+            return None
         return place, bases[place : place + 2].tobytes().decode(), chr(bases[place])
     sense = bases[at] if strand == 1 else COMPLEMENT[bases[at]]
     before = residue(sense.tobytes())

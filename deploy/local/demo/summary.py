@@ -136,23 +136,23 @@ def reasons(summary: Summary) -> dict[str, int]:
 def show(summary: Summary, folder: Path, target: Path, *, kept: bool) -> None:
     """Print it."""
     console = out()
-    names = list(reasons(summary))
     table = Table("sample", box=None, header_style="bold", pad_edge=False)
-    for heading in ("in", "landed", *names, "findings", "in = landed + quarantined"):
+    for heading in ("in", "landed", "quarantined", "conserved", "findings"):
         table.add_column(heading, justify="right")
     for sample in summary.samples:
         held = sum(sample.quarantined.values())
-        line = f"{sample.variants_in:,} {'=' if sample.conserved else '≠'} {sample.landed:,} + {held:,}"
-        counts = [f"{sample.quarantined.get(reason, 0):,}" for reason in names]
-        mark = "[green]holds[/green]" if sample.conserved else "[red]BROKEN[/red]"
-        table.add_row(sample.sample, f"{sample.variants_in:,}", f"{sample.landed:,}", *counts, f"{sample.findings:,}", f"{line}  {mark}")
+        mark = "[green]yes[/green]" if sample.conserved else "[red]NO[/red]"
+        table.add_row(sample.sample, f"{sample.variants_in:,}", f"{sample.landed:,}", f"{held:,}", mark, f"{sample.findings:,}")
     console.print()
     console.print(table)
-    console.print(f"\n{summary.variants_in:,} variants in {summary.seconds:.1f} s, submit to published: {summary.rate:,.0f} a second")
+    landed = sum(sample.landed for sample in summary.samples)
+    by_reason = reasons(summary)
+    sign = "=" if summary.conserved else "≠"
+    console.print(f"\n{summary.variants_in:,} in {sign} {landed:,} landed + {sum(by_reason.values()):,} quarantined", style="bold")
+    console.print("quarantined: " + ", ".join(f"{reason} {count:,}" for reason, count in by_reason.items()))
+    console.print(f"{summary.variants_in:,} variants in {summary.seconds:.1f} s, submit to published: {summary.rate:,.0f} a second")
     console.print(f"{summary.stories_found} of {summary.stories} changes put in on purpose are among their carriers' findings\n")
-    findings = Table(
-        "variant", "gene", "consequence", "ClinVar", "frequency", "score", "carriers", box=None, header_style="bold", pad_edge=False
-    )
+    findings = Table("variant", "gene", "consequence", "ClinVar", "AF", "score", "carriers", box=None, header_style="bold", pad_edge=False)
     for row in summary.top:
         carriers = ", ".join(f"{name} {zygosity[:3]}" for name, zygosity in row["carriers"].items())
         findings.add_row(

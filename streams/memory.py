@@ -219,7 +219,10 @@ class MemoryProducer:
 
 
 class MemoryConsumer:
-    """A group member. Rebalances are cooperative: a partition is revoked from one member before another gets it, each in its own poll."""
+    """A group member. Rebalances are cooperative: a partition is revoked from one member before another gets it, each in its own poll.
+
+    As in librdkafka, a partition that was paused when it went is still paused when it comes back.
+    """
 
     def __init__(self, broker: MemoryBroker, group: str) -> None:
         self.group = group
@@ -268,7 +271,6 @@ class MemoryConsumer:
             self._lost = False
             gone = sorted(self._positions)
             self._positions.clear()
-            self._paused.clear()
             on_lost(gone)
         wanted = self._broker.wanted(self)
         moving = sorted(partition for partition in self._positions if partition not in wanted)
@@ -277,7 +279,6 @@ class MemoryConsumer:
             with self._broker.lock:
                 for partition in moving:
                     self._positions.pop(partition, None)
-                    self._paused.discard(partition)
                     if group.owners.get(partition) is self:
                         del group.owners[partition]
         with self._broker.lock:

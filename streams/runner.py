@@ -476,6 +476,8 @@ class Runner:
         for partition in going:
             self._offsets.forget(partition)
         self._assigned -= going
+        if stopped := sorted(self._paused & going):
+            self._consumer.resume(stopped)  # the client remembers a pause, also for a partition that goes and comes back
         self._paused -= going
 
     def _queued_or_held(self, going: set[Partition]) -> list[_Entry]:

@@ -7,6 +7,8 @@ new tokens: an insert whose token was seen before the deletion would be dropped 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from processors.land import store
 from processors.land.client import Client
 from processors.land.keys import record_token
@@ -24,12 +26,14 @@ def next_epoch(client: Client, sample_id: str) -> int:
     return max(store.epochs(client, [sample_id])[sample_id], int(client.value(sql, {"id": sample_id}))) + 1
 
 
-def delete_sample(client: Client, sample_id: str, epoch: int) -> None:
+def delete_sample(client: Client, sample_id: str, epoch: int, raised: Callable[[], None] = lambda: None) -> None:
     """Raise a sample's epoch to `epoch` (see `next_epoch`) and remove its rows of smaller epochs and what tells who it was.
 
-    Again harmless; it then removes what arrived in between. Counts and ids, which are pseudonyms, stay as a record.
+    `raised` is called between the two. Again harmless; it then removes what arrived in between. Counts and ids, which are pseudonyms,
+    stay as a record.
     """
     client.insert_rows("sample_epoch", ("sample_id", "epoch"), [(sample_id, epoch)], record_token("sample_epoch", sample_id, epoch))
+    raised()
     parameters = {"id": sample_id, "epoch": epoch}
     for table in _BY_SAMPLE:
         gone = "sample_id = {id:String} AND epoch < {epoch:UInt32}"

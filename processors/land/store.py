@@ -145,6 +145,14 @@ def greatest_ordinal(client: Client, sample_ids: Sequence[str]) -> int:
     return int(client.value("SELECT max(ordinal) FROM submission WHERE hasAny(sample_ids, {ids:Array(String)})", {"ids": list(sample_ids)}))
 
 
+def newest_ordinals(client: Client, sample_ids: Sequence[str]) -> dict[str, int]:
+    """Greatest ordinal of each of these samples; 0 for one that was never submitted."""
+    sql = """SELECT sample, max(ordinal) FROM submission ARRAY JOIN sample_ids AS sample
+        WHERE sample IN {ids:Array(String)} GROUP BY sample"""
+    found = dict(client.rows(sql, {"ids": list(sample_ids)}))
+    return {sample: int(found.get(sample, 0)) for sample in sample_ids}
+
+
 def next_ordinal(client: Client, *sample_ids: str) -> int:
     """The ordinal of the next content that holds any of these samples."""
     return greatest_ordinal(client, sample_ids) + 1

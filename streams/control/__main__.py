@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import socket
@@ -29,7 +30,7 @@ PAUSES = (0.5, 5.0)
 """Shortest and longest pause, in seconds, between attempts to start while a dependency is away."""
 
 
-class _Worker(faust.Worker):  # type: ignore[misc]
+class _Worker(faust.Worker):
     """faust's worker without its own logging; `streams.logs` is set up already."""
 
     def _setup_logging(self) -> None: ...
@@ -38,22 +39,25 @@ class _Worker(faust.Worker):  # type: ignore[misc]
 def main() -> None:
     """Run until SIGTERM or SIGINT. Waits for ClickHouse and Kafka where they are away at the start."""
     logs.configure("control")
+    for chatty in ("faust", "mode", "aiokafka"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     settings = Settings.load()
     metrics, health = Metrics("control", version("riverseq")), Health()
     with HealthServer(metrics, health, port=settings.metrics_port) as server:
         logger().info("serving", url=server.url)
-        producer = ConfluentProducer(settings.kafka_servers(), name="control", options=settings.kafka_options, health=health, metrics=metrics)
+        servers = settings.kafka_servers()
+        producer = ConfluentProducer(servers, name="control", options=settings.kafka_options, health=health, metrics=metrics)
         points = failpoints.from_environment(os.environ)
         worker = f"{socket.gethostname()}-{os.getpid()}"
         control = _persist(health, lambda: assemble(settings, producer, metrics=metrics, points=points, worker=worker))
-        origin = _persist(health, lambda: origin_of(settings.kafka_servers(), settings.kafka_options))
+        origin = _persist(health, lambda: origin_of(servers, settings.kafka_options))
         logger().info("restored", in_flight=_persist(health, control.restore))
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         app = build_app(settings, control, health, origin)
         app.on_partitions_assigned.connect(_ready(health), weak=False)
         try:
-            _Worker(app, loop=loop, redirect_stdouts=False, override_logging=False).execute_from_commandline()
+            _Worker(app, loop=loop, redirect_stdouts=False, override_logging=False, quiet=True).execute_from_commandline()
         finally:
             producer.flush(10.0)
 

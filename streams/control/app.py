@@ -35,6 +35,8 @@ T = TypeVar("T")
 
 def build_app(settings: Settings, control: Control, health: Health, origin: str, *, group: str = GROUP) -> faust.App:
     """The app on topics that exist already. `origin` names this Kafka's `run.events`, see `records.Position`."""
+    home = settings.state / "control"  # faust makes it, whether or not an app has tables
+    home.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         group,
         broker=[f"kafka://{server}" for server in settings.kafka_servers().split(",")],
@@ -46,7 +48,7 @@ def build_app(settings: Settings, control: Control, health: Health, origin: str,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=group,  # a killed member's place is taken at once, not after its session ended
         store="memory://",
-        datadir=str(settings.state / "control"),
+        datadir=str(home),
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
@@ -54,9 +56,8 @@ def build_app(settings: Settings, control: Control, health: Health, origin: str,
         stream_wait_empty=False,
         stream_processing_timeout=24 * 3600.0,  # an event may wait for a database that is away; health says so
     )
-    raw = {"key_type": bytes, "value_type": bytes, "key_serializer": "raw", "value_serializer": "raw"}
-    _read(app, app.topic(RUN_EVENTS.name, **raw), _Events(control, health, origin))
-    _read(app, app.topic(RECEIPTS.name, **raw), _Receipts(control, health))
+    _read(app, RUN_EVENTS.name, _Events(control, health, origin))
+    _read(app, RECEIPTS.name, _Receipts(control, health))
     _every(app, SHOW_EVERY, "state", health, control.show)
     _every(app, LOOK_EVERY, "progress", health, control.look)
     _every(app, ANNOUNCE_EVERY, "outbox", health, control.announce)
@@ -109,20 +110,21 @@ class _Receipts:
             logger().exception("receipt failed", offset=message.offset)
 
 
-def _read(app: faust.App, topic: Any, handle: Callable[[Message], Awaitable[None]]) -> None:
+def _read(app: faust.App, name: str, handle: Callable[[Message], Awaitable[None]]) -> None:
+    topic = app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
+
     async def read(stream: Any) -> None:
         async for event in stream.noack().events():
             await handle(_message(event.message))
             event.ack()
 
-    app.agent(topic, name=f"{GROUP}.{topic.topics[0]}", concurrency=1)(read)
+    app.agent(topic, name=f"{GROUP}.{name}", concurrency=1)(read)
 
 
 def _message(raw: Any) -> Message:
-    headers = raw.headers.items() if isinstance(raw.headers, Mapping) else raw.headers or ()
-    return Message(
-        raw.topic, raw.partition, raw.offset, raw.key, raw.value or b"", [(str(k), v) for k, v in headers], round((raw.timestamp or 0) * 1000)
-    )
+    named = raw.headers.items() if isinstance(raw.headers, Mapping) else raw.headers or ()
+    headers = [(str(name), value) for name, value in named]
+    return Message(raw.topic, raw.partition, raw.offset, raw.key, raw.value or b"", headers, round((raw.timestamp or 0) * 1000))
 
 
 def _every(app: faust.App, seconds: float, part: str, health: Health, call: Callable[[], Any]) -> None:

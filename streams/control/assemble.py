@@ -9,10 +9,11 @@ from processors.ingest.source import read_header
 from processors.land.client import connect
 from streams.broker import Producer
 from streams.control.backlog import KafkaBacklog
-from streams.control.clickhouse import ClickHouseRecords, note_names
+from streams.control.clickhouse import ClickHouseRecords
 from streams.control.control import Control
 from streams.control.desk import Desk
 from streams.control.gate import Surroundings
+from streams.control.names import note_names
 from streams.control.outgoing import ProducerOutbox
 from streams.control.plans import ActiveSet, plan_of_active
 from streams.control.projection import Projection

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from schemas.events import Lane
 from streams.broker import BrokerAway
@@ -26,40 +26,40 @@ class Backlog(Protocol):
 
 
 class KafkaBacklog:
-    """Backlog of the ingest and chain groups, by committed offsets."""
+    """Backlog of the ingest and chain groups, by committed offsets.
+
+    Asked through a consumer that joins nothing: the admin client's `list_consumer_group_offsets` (librdkafka 2.16) kills the process where
+    the group's coordinator is still being made.
+    """
 
     def __init__(self, servers: str, options: Mapping[str, str] | None = None, groups: Mapping[str, str] = READERS) -> None:
         """`groups`: base topic → consumer group that reads it."""
         self._groups = groups
-        self._admin = _admin(servers, options)
+        self._config = _config(servers, options)
 
     def unread(self, lane: Lane) -> int:
-        try:
-            return sum(self._unread(lane_topic(base, lane), group) for base, group in self._groups.items())
-        except KafkaException as error:
-            raise BrokerAway(f"backlog: {error.args[0].str()}") from error
+        return sum(self._unread(lane_topic(base, lane), group) for base, group in self._groups.items())
 
     def _unread(self, topic: str, group: str) -> int:
-        metadata = self._admin.list_topics(topic, timeout=TIMEOUT).topics[topic]
-        if metadata.error is not None:
-            raise KafkaException(metadata.error)
-        numbers = list(metadata.partitions)
-        latest: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call]
-        earliest: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
-        ends, starts = self._offsets(topic, numbers, latest), self._offsets(topic, numbers, earliest)
-        asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, number) for number in numbers])
-        answer: Any = self._admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT)
-        committed = {part.partition: part.offset for part in answer[group].result(TIMEOUT).topic_partitions}
-        return sum(max(0, ends[number] - max(committed.get(number, -1), starts[number])) for number in numbers)
-
-    def _offsets(self, topic: str, numbers: list[int], spec: Any) -> dict[int, int]:
-        futures: Any = self._admin.list_offsets({TopicPartition(topic, number): spec for number in numbers}, request_timeout=TIMEOUT)
-        return {part.partition: future.result(TIMEOUT).offset for part, future in futures.items()}
+        consumer = Consumer({**self._config, "group.id": group, "enable.auto.commit": False}, logger=kafka_log("backlog"))
+        try:
+            metadata = consumer.list_topics(topic, timeout=TIMEOUT).topics[topic]
+            if metadata.error is not None:
+                raise KafkaException(metadata.error)
+            left = 0
+            for part in consumer.committed([TopicPartition(topic, number) for number in metadata.partitions], timeout=TIMEOUT):
+                low, high = consumer.get_watermark_offsets(part, timeout=TIMEOUT)
+                left += max(0, high - max(part.offset, low))
+            return left
+        except KafkaException as error:
+            raise BrokerAway(f"backlog of {topic}: {error.args[0].str()}") from error
+        finally:
+            consumer.close()
 
 
 def origin_of(servers: str, options: Mapping[str, str] | None = None) -> str:
     """Name of this Kafka's `run.events`: offsets mean the same only within one cluster and one life of the topic. Raises BrokerError."""
-    admin = _admin(servers, options)
+    admin = AdminClient(_config(servers, options), logger=kafka_log("admin"))
     try:
         cluster: Any = admin.describe_cluster(request_timeout=TIMEOUT).result(TIMEOUT)
         topics: Any = admin.describe_topics(TopicCollection([RUN_EVENTS.name]), request_timeout=TIMEOUT)
@@ -69,5 +69,5 @@ def origin_of(servers: str, options: Mapping[str, str] | None = None) -> str:
     return f"{cluster.cluster_id}/{topic.topic_id}"
 
 
-def _admin(servers: str, options: Mapping[str, str] | None) -> AdminClient:
-    return AdminClient({"bootstrap.servers": servers, "reconnect.backoff.ms": 200, **(options or {})}, logger=kafka_log("admin"))
+def _config(servers: str, options: Mapping[str, str] | None) -> dict[str, Any]:
+    return {"bootstrap.servers": servers, "reconnect.backoff.ms": 200, **(options or {})}

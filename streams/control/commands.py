@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from processors.knowledge.pack import PackError
+from processors.land.publication import NotVerified
+from processors.land.readback import UnknownRevision
 from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
 from schemas.events import Command
@@ -92,8 +94,7 @@ class Commands:
             )  # fmt: skip
         for flight in list(desk.of_sample(sample_id)):
             self._end(flight.submission, flight.revision, RevisionStatus.DELETED, _because("a sample of it was deleted", command))
-        epoch = records.epochs([sample_id])[sample_id] + 1
-        records.delete_sample(sample_id, epoch, lambda: desk.points.reach(FailPoint.DELETE_EPOCH))
+        records.delete_sample(sample_id, records.next_epoch(sample_id), lambda: desk.points.reach(FailPoint.DELETE_EPOCH))
         with desk.lock:
             desk.projection.forget(sample_id)
         return f"deleted {len(submissions)} submissions"
@@ -104,7 +105,10 @@ class Commands:
         if not waiting:
             raise CommandRefused("nothing of this sample is incomplete and waits to be acknowledged")
         for flight in waiting:
-            self._publisher.publish(flight, complete=False, actor=command.actor, reason=command.reason)
+            try:
+                self._publisher.acknowledge(flight, command.actor, command.reason)
+            except (NotVerified, UnknownRevision) as error:
+                raise CommandRefused(str(error)) from error
         return f"published {len(waiting)} incomplete"
 
     def _replay(self, command: Command, sample_id: str, position: Position) -> str:
@@ -113,7 +117,10 @@ class Commands:
         if submission is None:
             raise CommandRefused("no such sample")
         revisions = self._desk.records.revisions(submission.submission_id)
-        if revisions and revisions[-1].status is RevisionStatus.OPEN and self._desk.records.publication(revisions[-1].revision_id) is None:
+        epoch = max(self._desk.records.epochs(submission.sample_ids).values())
+        if any(revision.epoch < epoch for revision in revisions):
+            raise CommandRefused("a sample of the file was deleted; submit the file again")
+        if revisions and revisions[-1].status is RevisionStatus.OPEN and not self._desk.records.publications(revisions[-1].revision_id):
             self._intake.resume(submission)  # also what a repeated delivery of this very command finds
             return f"revision {revisions[-1].number} is in flight"
         try:
@@ -130,7 +137,7 @@ class Commands:
         plan = self._active.assigned(submission.build)
         base = ""
         while (known := by_id.get(identity.revision_id(submission.submission_id, plan.plan_id, base))) is not None:
-            if records.publication(known.revision_id) is None:
+            if not records.publications(known.revision_id):
                 reopened = replace(known, status=RevisionStatus.OPEN, reason="", changed_at=self._desk.clock.now())
                 records.record_revision(reopened)
                 return reopened
@@ -140,7 +147,7 @@ class Commands:
     def _end(self, submission: SubmissionRow, revision: RevisionRow, status: RevisionStatus, reason: str) -> None:
         closed = self._desk.close(revision, status, reason)
         with self._desk.lock:
-            for state in states.ended(submission, closed):
+            for state in states.ended(self._desk, submission, closed):
                 self._desk.projection.put(state, now=True)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from schemas.events import Command, CompletionEvent, Receipt, SampleManifest
 from streams import wire
 from streams.broker import Message
@@ -47,7 +49,7 @@ class Control:
         """One message of `run.events`; returns what became of it. Raises StoreError, BrokerError."""
         position = Position(cluster, message.number, message.offset)
         try:
-            event: CompletionEvent | Command | SampleManifest = wire.decode(message.value, CompletionEvent, Command, SampleManifest)
+            event: Any = wire.decode(message.value, CompletionEvent, Command, SampleManifest)
         except WireError as error:
             kind, outcome = "unknown", self._unreadable(message, position, error)
         else:

@@ -52,6 +52,8 @@ class Desk:
     """Seconds without any movement after which a revision counts as stuck."""
     lock: threading.RLock = field(default_factory=threading.RLock)
     in_flight: dict[str, InFlight] = field(default_factory=dict)  # by revision_id
+    newest: dict[str, int] = field(default_factory=dict)
+    """Greatest ordinal by sample_id, of the samples in flight: a sample's state is that of its newest submission."""
 
     def follow(self, submission: SubmissionRow, revision: RevisionRow) -> InFlight:
         """Follow an open revision from now on; the same one again is the one already followed."""
@@ -59,12 +61,17 @@ class Desk:
             known = self.in_flight.get(revision.revision_id)
             if known is not None:
                 return known
+            self.newest |= self.records.newest_ordinals(submission.sample_ids)
             progress = Progress(submission.submission_id, revision.revision_id, self.clock.seconds(), revision.changed_at)
             # a restart follows many at once: their patience must not run out in one moment
             jitter = random.uniform(0, self.patience / 4)  # noqa: S311 - spreads load, no secret
             flight = InFlight(submission, revision, progress, resend_after=self.clock.seconds() + self.patience + jitter)
             self.in_flight[revision.revision_id] = flight
             return flight
+
+    def shown_of(self, submission: SubmissionRow) -> list[str]:
+        """Samples of a submission of which no newer one is known: those whose state it is to show."""
+        return [sample_id for sample_id in submission.sample_ids if submission.ordinal >= self.newest.get(sample_id, 0)]
 
     def of_sample(self, sample_id: str) -> Iterator[InFlight]:
         """Revisions in flight that hold a sample."""

@@ -91,7 +91,7 @@ class Intake:
         desk, records = self._desk, self._desk.records
         revisions = records.revisions(submission.submission_id)
         revision = revisions[-1] if revisions else self.open_revision(submission)
-        if revision.status is not RevisionStatus.OPEN or records.publication(revision.revision_id) is not None:
+        if revision.status is not RevisionStatus.OPEN or records.publications(revision.revision_id):
             return
         self._abandon_older(submission)
         flight = desk.follow(submission, revision)
@@ -113,7 +113,7 @@ class Intake:
             base=base,
             number=number,
             kind="live",
-            epoch=sum(desk.records.epochs(submission.sample_ids).values()),
+            epoch=max(desk.records.epochs(submission.sample_ids).values()),
             status=RevisionStatus.OPEN,
             reason="",
             changed_at=desk.clock.now(),
@@ -157,9 +157,9 @@ class Intake:
     def _stands(self, submission: SubmissionRow) -> bool:
         """True while a submission is in flight or published, and none of its samples was deleted since: again, it would change nothing."""
         records = self._desk.records
-        epoch = sum(records.epochs(submission.sample_ids).values())
+        epoch = max(records.epochs(submission.sample_ids).values())
         return any(
-            revision.epoch == epoch and (revision.status is RevisionStatus.OPEN or records.publication(revision.revision_id) is not None)
+            revision.epoch >= epoch and (revision.status is RevisionStatus.OPEN or bool(records.publications(revision.revision_id)))
             for revision in records.revisions(submission.submission_id)
         )
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, groupby, islice
 
 from processors.knowledge.pack import PackError
+from processors.land.publication import PublicationRow
+from processors.land.readback import UnknownRevision, Verification
 from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
-from schemas.events import SampleCount, SampleInterpreted
+from schemas.events import SampleInterpreted
 from streams import wire
 from streams.broker import Headers, Output
 from streams.control import states
 from streams.control.desk import Desk, InFlight
 from streams.control.plans import ActiveSet
-from streams.control.records import Position, Publication
+from streams.control.records import Position
 from streams.failpoints import FailPoint
 from streams.logs import logger
 from streams.metrics import Metrics
@@ -43,92 +45,103 @@ class Publisher:
 
     def verify(self, flight: InFlight) -> bool:
         """Read a complete revision back; publish it where it equals the manifest. True where published. Raises StoreError, BrokerError."""
-        desk, revision = self._desk, flight.revision
-        with self._metrics.readback_seconds.time():
-            answer = desk.records.read_back(flight.submission.submission_id, revision.revision_id)
-        if answer.ok:
-            desk.points.reach(FailPoint.VERIFY_READ)
-            return self.publish(flight, complete=True)
-        with desk.lock:
-            flight.verify_failures += 1
-            flight.verify_after = desk.clock.seconds() + 2.0**flight.verify_failures
-            if flight.verify_failures >= RETRIES:
-                flight.progress.unverified = answer.differences or ("unexplained",)
-        logger().warning("read-back differs", revision_id=revision.revision_id, times=flight.verify_failures, first=answer.differences[:3])
+        checked = self._read_back(flight)
+        if checked is None:
+            return False
+        if checked.ok:
+            self._desk.points.reach(FailPoint.VERIFY_READ)
+            return self._publish(flight, checked)
+        self._differs(flight, tuple(str(difference) for difference in checked.differences[:10]))
         return False
 
-    def publish(self, flight: InFlight, *, complete: bool, actor: str = "", reason: str = "") -> bool:
-        """Append the publication row, unless the revision ended meanwhile, and announce it. Raises StoreError, BrokerError."""
-        desk, revision = self._desk, flight.revision
-        publication = Publication(revision.revision_id, revision.submission_id, complete, desk.clock.now(), actor, reason)
-        with self._one:
-            with desk.lock:  # a cancel or a delete either came before, and is seen here, or comes after a published revision
-                if desk.in_flight.get(revision.revision_id) is not flight:
-                    return False
-                desk.records.record_publication(publication)
-                desk.in_flight.pop(revision.revision_id)
-            desk.points.reach(FailPoint.PUBLISHED)
-            self._metrics.published.labels(str(complete).lower()).inc()
-            waited = publication.published_at - flight.submission.event_time
-            self._metrics.sample_seconds.labels(flight.submission.lane.value).observe(max(waited, 0) / 1000)
-            self._announce(publication, flight.progress.provider)
-        return True
+    def acknowledge(self, flight: InFlight, actor: str, reason: str) -> bool:
+        """Publish an incomplete revision without its quarantined chunks: all others must be as promised.
+
+        Raises NotVerified, UnknownRevision, StoreError, BrokerError.
+        """
+        checked = self._desk.records.read_back(flight.submission.submission_id, flight.revision.revision_id)
+        return self._publish(flight, checked, frozenset(flight.progress.held), actor, reason)
 
     def announce_all(self) -> int:
         """Send the results of everything published and not announced; at start and on a timer. Raises StoreError, BrokerError."""
         with self._one:
             unannounced = self._desk.records.unannounced()
-            for publication in unannounced:
-                self._announce(publication)
+            for _, rows in groupby(unannounced, key=lambda row: row.revision_id):
+                self._announce(tuple(rows))
         return len(unannounced)
 
-    def _announce(self, publication: Publication, provider: str = "") -> None:
-        desk, records = self._desk, self._desk.records
-        submission = records.submission(publication.submission_id)
-        revision = next((r for r in records.revisions(publication.submission_id) if r.revision_id == publication.revision_id), None)
+    def _read_back(self, flight: InFlight) -> Verification | None:
+        try:
+            with self._metrics.readback_seconds.time():
+                return self._desk.records.read_back(flight.submission.submission_id, flight.revision.revision_id)
+        except UnknownRevision as error:  # deleted by hand, or by a delete that overtook this read-back
+            self._differs(flight, (str(error),))
+            return None
+
+    def _differs(self, flight: InFlight, differences: tuple[str, ...]) -> None:
+        desk = self._desk
+        with desk.lock:
+            flight.verify_failures += 1
+            flight.verify_after = desk.clock.seconds() + 2.0**flight.verify_failures
+            if flight.verify_failures >= RETRIES:
+                flight.progress.unverified = differences
+        logger().warning("read-back differs", revision_id=flight.revision.revision_id, times=flight.verify_failures, first=differences[:3])
+
+    def _publish(
+        self, flight: InFlight, checked: Verification, without: frozenset[int] = frozenset(), actor: str = "", reason: str = ""
+    ) -> bool:
+        """Append the publication, unless the revision ended meanwhile, and announce it. Raises NotVerified, StoreError, BrokerError."""
+        desk, revision = self._desk, flight.revision
+        with self._one:
+            with desk.lock:  # a cancel or a delete either came before, and is seen here, or comes after a published revision
+                if desk.in_flight.get(revision.revision_id) is not flight:
+                    return False
+                rows = desk.records.publish(checked, at=desk.clock.now(), without=without, actor=actor, reason=reason)
+                desk.in_flight.pop(revision.revision_id)
+            if not rows:
+                desk.close(revision, RevisionStatus.DELETED, "none of its samples is left")
+                return False
+            desk.points.reach(FailPoint.PUBLISHED)
+            self._metrics.published.labels(str(not without).lower()).inc()
+            waited = rows[0].published_at - flight.submission.event_time
+            self._metrics.sample_seconds.labels(flight.submission.lane.value).observe(max(waited, 0) / 1000)
+            self._announce(rows, flight.progress.provider)
+        return True
+
+    def _announce(self, rows: tuple[PublicationRow, ...], provider: str = "") -> None:
+        """Send the results and states of a revision's published samples, then write that it was done."""
+        desk, first = self._desk, rows[0]
+        submission = desk.records.submission(first.submission_id)
+        revision = next((r for r in desk.records.revisions(first.submission_id) if r.revision_id == first.revision_id), None)
         if submission is None or revision is None or revision.status is RevisionStatus.DELETED:
             return
-        counts = self.counts(submission, publication)
-        messages = self._results(submission, revision, publication, counts)
+        shown = [row for row in rows if self._is_current(row)]
+        messages = chain.from_iterable(self._results(row) for row in shown)
         while batch := list(islice(messages, BATCH)):
             desk.outbox.send(*batch)
             self._metrics.announced.labels("result").inc(len(batch))
             desk.points.reach(FailPoint.ANNOUNCING)
-        current = [sample_id for sample_id in submission.sample_ids if self._current(submission, sample_id)]
         with desk.lock:
-            for state in states.published(submission, revision, publication, counts, provider):
-                if state.sample_id in current:
-                    desk.projection.send(state)
+            newest = set(desk.shown_of(submission))
+            for row in (row for row in shown if row.sample_id in newest):
+                desk.projection.send(states.published(submission, revision, row, provider))
         desk.points.reach(FailPoint.ANNOUNCED)
-        records.record_announced(publication.revision_id)
+        desk.records.record_announced(first.revision_id, desk.clock.now())
         self._compare_with_assigned(submission, revision)
 
-    def counts(self, submission: SubmissionRow, publication: Publication) -> dict[str, SampleCount]:
-        """Per sample what is published: the manifest's figures where complete (they were read back), else what stands in the tables."""
-        records = self._desk.records
-        manifest = records.manifest(publication.revision_id)
-        promised = {count.sample_id: count for count in manifest.samples} if manifest else {}
-        if publication.complete:
-            return promised
-        return records.landed_counts(submission.submission_id, publication.revision_id)
-
-    def _current(self, submission: SubmissionRow, sample_id: str) -> bool:
+    def _is_current(self, row: PublicationRow) -> bool:
         """False where a newer submission of the sample is published already (a wide file that finished after a resubmission of one)."""
-        return submission.ordinal >= self._desk.records.current_ordinal(sample_id)
+        current = self._desk.records.current(row.sample_id)
+        return current is None or (row.ordinal, row.number) >= (current.ordinal, current.number)
 
-    def _results(
-        self, submission: SubmissionRow, revision: RevisionRow, publication: Publication, counts: dict[str, SampleCount]
-    ) -> Iterator[Output]:
-        """Findings of every sample, each sample's followed by its SampleInterpreted; ids and times are the same every time."""
-        for sample_id in submission.sample_ids:
-            if sample_id not in counts or not self._current(submission, sample_id):
-                continue
-            found = 0
-            for finding in self._desk.records.findings(submission, revision, sample_id, publication.published_at):
-                found += 1
-                yield Output(RESULTS.name, sample_id.encode(), wire.encode(finding), _headers(revision, finding.id))
-            interpreted = _interpreted(submission, revision, publication, counts[sample_id], found)
-            yield Output(RESULTS.name, sample_id.encode(), wire.encode(interpreted), _headers(revision, interpreted.id))
+    def _results(self, row: PublicationRow) -> Iterator[Output]:
+        """A sample's findings, then its SampleInterpreted; ids and times are the same every time."""
+        key, found = row.sample_id.encode(), 0
+        for finding in self._desk.records.findings(row, row.published_at):
+            found += 1
+            yield Output(RESULTS.name, key, wire.encode(finding), _headers(row, finding.id))
+        interpreted = _interpreted(row, found)
+        yield Output(RESULTS.name, key, wire.encode(interpreted), _headers(row, interpreted.id))
 
     def _compare_with_assigned(self, submission: SubmissionRow, revision: RevisionRow) -> None:
         """Write down that a published revision's plan is no longer the assigned one: what schedules a delta reads these decisions."""
@@ -155,25 +168,23 @@ class Publisher:
         )
 
 
-def _headers(revision: RevisionRow, id_: str) -> Headers:
-    return [("id", id_.encode()), ("traceparent", identity.traceparent(revision.revision_id).encode())]
+def _headers(row: PublicationRow, id_: str) -> Headers:
+    return [("id", id_.encode()), ("traceparent", identity.traceparent(row.revision_id).encode())]
 
 
-def _interpreted(
-    submission: SubmissionRow, revision: RevisionRow, publication: Publication, count: SampleCount, findings: int
-) -> SampleInterpreted:
+def _interpreted(row: PublicationRow, findings: int) -> SampleInterpreted:
     return SampleInterpreted(
-        id=identity.result_id(revision.revision_id, count.sample_id, 0, "SampleInterpreted"),
-        sample_id=count.sample_id,
-        submission_id=submission.submission_id,
-        revision_id=revision.revision_id,
-        revision=revision.number,
-        plan_id=revision.plan_id,
-        build=submission.build,
-        variants_in=count.variants_in,
-        landed=count.landed,
-        quarantined=dict(count.quarantined),
+        id=identity.result_id(row.revision_id, row.sample_id, 0, "SampleInterpreted"),
+        sample_id=row.sample_id,
+        submission_id=row.submission_id,
+        revision_id=row.revision_id,
+        revision=row.number,
+        plan_id=row.plan_id,
+        build=row.build,
+        variants_in=row.variants_in,
+        landed=row.landed,
+        quarantined=dict(row.quarantined),
         findings=findings,
-        complete=publication.complete,
-        time=publication.published_at,
+        complete=row.complete,
+        time=row.published_at,
     )

@@ -9,7 +9,6 @@ from schemas.events import SampleState
 from streams.control import states
 from streams.control.desk import Desk
 from streams.control.plans import send_plan
-from streams.control.records import Records
 
 if TYPE_CHECKING:
     from streams.control.intake import Intake
@@ -21,10 +20,10 @@ def restore(desk: Desk, intake: Intake, watch: Watch, publisher: Publisher) -> i
     """Follow every open revision from where its tables stand and announce what is published; returns the number in flight.
 
     Jobs are not sent here: an event that was not finished is delivered again, and a job that is nowhere is missed by `watch` after a
-    while. Raises StoreError, BrokerError.
+    while. Raises StoreError, BrokerError, PackError.
     """
     for submission in desk.records.unopened():
-        intake.resume(submission)
+        intake.open_revision(submission)
     for revision in desk.records.open_revisions():
         owner = desk.records.submission(revision.submission_id)
         if owner is not None:
@@ -48,14 +47,15 @@ def republish(desk: Desk) -> Rebuilt:
         send_plan(desk, plan)
     sample_ids = desk.records.samples()
     for sample_id in sample_ids:
-        state = state_of(desk.records, sample_id)
+        state = state_of(desk, sample_id)
         if state is not None:
             desk.projection.send(state)
     return Rebuilt(len(plans), len(sample_ids))
 
 
-def state_of(records: Records, sample_id: str) -> SampleState | None:
+def state_of(desk: Desk, sample_id: str) -> SampleState | None:
     """A sample's state as the tables tell it: of its newest submission's newest revision. Raises StoreError."""
+    records = desk.records
     submission = records.newest_submission(sample_id)
     if submission is None:
         return None
@@ -63,13 +63,7 @@ def state_of(records: Records, sample_id: str) -> SampleState | None:
     if not revisions:
         return None
     revision = revisions[-1]
-    publication = records.publication(revision.revision_id)
-    if publication is None:
-        found = states.ended(submission, revision)
-    else:
-        manifest = records.manifest(revision.revision_id)
-        counts = {count.sample_id: count for count in manifest.samples} if manifest else {}
-        if not publication.complete:
-            counts = records.landed_counts(submission.submission_id, revision.revision_id)
-        found = states.published(submission, revision, publication, counts)
-    return next((state for state in found if state.sample_id == sample_id), None)
+    rows = {row.sample_id: row for row in records.publications(revision.revision_id)}
+    if sample_id in rows:
+        return states.published(submission, revision, rows[sample_id])
+    return next((state for state in states.ended(desk, submission, revision) if state.sample_id == sample_id), None)

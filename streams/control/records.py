@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from processors.land.publication import PublicationRow
+from processors.land.readback import Verification
 from processors.land.store import DecisionRow, RevisionRow, SubmissionRow
-from schemas.events import Finding, SampleCount, SampleManifest
+from schemas.events import Finding, SampleManifest
 from schemas.plan import Plan
 
 
@@ -44,26 +46,6 @@ class Quarantined:
     time: int
 
 
-@dataclass(frozen=True)
-class Verification:
-    """The answer of reading back what landed, and how it differs from the manifest (empty: not at all)."""
-
-    ok: bool
-    differences: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Publication:
-    """A published revision. `complete` is False where a person acknowledged that chunks are missing."""
-
-    revision_id: str
-    submission_id: str
-    complete: bool
-    published_at: int
-    actor: str = ""
-    reason: str = ""
-
-
 class Records(Protocol):
     """The control plane's records. Calls block; a connection's errors propagate, and repeating a call is harmless."""
 
@@ -87,6 +69,10 @@ class Records(Protocol):
 
     def greatest_ordinal(self, sample_ids: Sequence[str]) -> int:
         """Greatest ordinal over all submissions of any of these samples; 0 where there is none."""
+        ...
+
+    def newest_ordinals(self, sample_ids: Sequence[str]) -> dict[str, int]:
+        """Greatest ordinal of each of these samples; 0 for one that was never submitted."""
         ...
 
     def samples(self) -> list[str]:
@@ -116,6 +102,10 @@ class Records(Protocol):
         """Epoch of each sample: how often it was deleted."""
         ...
 
+    def next_epoch(self, sample_id: str) -> int:
+        """The epoch that deletes all there is of a sample."""
+        ...
+
     def delete_sample(self, sample_id: str, epoch: int, raised: Callable[[], None]) -> None:
         """Raise a sample's epoch to `epoch`, call `raised`, and remove its rows; again harmless, and removes what landed in between."""
         ...
@@ -126,24 +116,31 @@ class Records(Protocol):
     def landed(self, revision_id: str) -> list[Landed]: ...
     def quarantined(self, revision_id: str) -> list[Quarantined]: ...
     def record_quarantined(self, submission_id: str, revision_id: str, chunk: Quarantined) -> None: ...
-    def read_back(self, submission_id: str, revision_id: str) -> Verification: ...
-    def landed_counts(self, submission_id: str, revision_id: str) -> dict[str, SampleCount]:
-        """Per sample what stands in the tables now: counted, not promised."""
+    def read_back(self, submission_id: str, revision_id: str) -> Verification:
+        """What stands in the tables, against the manifest."""
         ...
 
     # --- publication
-    def record_publication(self, publication: Publication) -> None: ...
-    def publication(self, revision_id: str) -> Publication | None: ...
-    def unannounced(self) -> list[Publication]:
-        """Publications of live revisions whose results are not known to be delivered."""
+    def publish(
+        self, checked: Verification, *, at: int, without: frozenset[int] = frozenset(), actor: str = "", reason: str = ""
+    ) -> tuple[PublicationRow, ...]:
+        """Publish what was read back just now; `without` the chunks that a person acknowledged as missing. Raises NotVerified."""
         ...
 
-    def current_ordinal(self, sample_id: str) -> int:
-        """Greatest ordinal among the published submissions of a sample, 0 where there is none."""
+    def publications(self, revision_id: str) -> tuple[PublicationRow, ...]:
+        """The published samples of a revision; none where it is not published."""
         ...
 
-    def findings(self, submission: SubmissionRow, revision: RevisionRow, sample_id: str, time: int) -> Iterator[Finding]:
-        """The `Finding` events of a sample's revision, with their result ids, in a fixed order."""
+    def unannounced(self) -> tuple[PublicationRow, ...]:
+        """Published samples of live revisions whose results are not known to be delivered, oldest first."""
         ...
 
-    def record_announced(self, revision_id: str) -> None: ...
+    def current(self, sample_id: str) -> PublicationRow | None:
+        """What readers see of a sample now."""
+        ...
+
+    def findings(self, row: PublicationRow, time: int) -> Iterator[Finding]:
+        """The `Finding` events of a published sample, with their result ids, in a fixed order."""
+        ...
+
+    def record_announced(self, revision_id: str, at: int) -> None: ...

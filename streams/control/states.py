@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from processors.land.publication import PublicationRow
 from processors.land.store import RevisionRow, RevisionStatus, SubmissionRow
-from schemas.events import Lane, SampleCount, SampleState, StageProgress
+from schemas.events import Lane, SampleState, StageProgress
 from streams.control.desk import Desk, InFlight
 from streams.control.progress import Phase
-from streams.control.records import Publication
 
 _ENDED = {
     RevisionStatus.ABANDONED: Phase.CANCELLED,
@@ -19,7 +17,7 @@ _ENDED = {
 
 
 def in_flight(desk: Desk, flight: InFlight) -> list[SampleState]:
-    """States of every sample of a revision in flight. `eta` is a time (ms since 1970 UTC), as every time of an event is."""
+    """States of a revision in flight, of each sample that it is the newest of. `eta` is a time (ms since 1970 UTC), as every time of an event is."""
     progress, seconds, now = flight.progress, desk.clock.seconds(), desk.clock.now()
     left = progress.remaining(seconds)
     alone = len(flight.submission.samples) == 1
@@ -37,44 +35,38 @@ def in_flight(desk: Desk, flight: InFlight) -> list[SampleState]:
             provider=progress.provider,
             updated_at=now,
         )
-        for sample_id in flight.submission.sample_ids
+        for sample_id in desk.shown_of(flight.submission)
     ]
 
 
-def ended(submission: SubmissionRow, revision: RevisionRow) -> list[SampleState]:
-    """States of a revision that ended without publication."""
+def ended(desk: Desk, submission: SubmissionRow, revision: RevisionRow) -> list[SampleState]:
+    """States of a revision that ended without publication, of each sample that it is the newest of."""
     return [
         _state(submission, revision, sample_id, state=_ended_phase(revision), reason=revision.reason, updated_at=revision.changed_at)
-        for sample_id in submission.sample_ids
+        for sample_id in desk.shown_of(submission)
     ]
 
 
-def published(
-    submission: SubmissionRow, revision: RevisionRow, publication: Publication, counts: Mapping[str, SampleCount], provider: str = ""
-) -> list[SampleState]:
-    """States of a published revision; `counts` by sample_id."""
-    states = []
-    for sample_id in submission.sample_ids:
-        count = counts.get(sample_id)
-        landed, total = (count.landed, count.variants_in) if count else (0, 0)
-        held = sum(count.quarantined.values()) if count else 0
-        states.append(
-            _state(
-                submission,
-                revision,
-                sample_id,
-                state=Phase.PUBLISHED,
-                reason="" if publication.complete else f"published incomplete, acknowledged by {publication.actor}: {publication.reason}",
-                variants_in=total,
-                landed=landed,
-                quarantined=held,
-                stages=(StageProgress("ingest", total, total, 0.0), StageProgress("interpret", landed + held, total, 0.0)),
-                eta=publication.published_at,
-                provider=provider,
-                updated_at=publication.published_at,
-            )
-        )
-    return states
+def published(submission: SubmissionRow, revision: RevisionRow, row: PublicationRow, provider: str = "") -> SampleState:
+    """State of one sample of a published revision."""
+    held = sum(row.quarantined.values())
+    return _state(
+        submission,
+        revision,
+        row.sample_id,
+        state=Phase.PUBLISHED,
+        reason="" if row.complete else f"published incomplete, acknowledged by {row.actor}: {row.reason}",
+        variants_in=row.variants_in,
+        landed=row.landed,
+        quarantined=held,
+        stages=(
+            StageProgress("ingest", row.variants_in, row.variants_in, 0.0),
+            StageProgress("interpret", row.landed + held, row.variants_in, 0.0),
+        ),
+        eta=row.published_at,
+        provider=provider,
+        updated_at=row.published_at,
+    )
 
 
 def refused(sample_id: str, build: str, lane: Lane, submitted_at: int, reason: str, now: int) -> SampleState:

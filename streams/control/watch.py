@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from processors.land.store import RevisionStatus
 from schemas.events import Receipt, SampleManifest
-from streams.control import states
 from streams.broker import BrokerError
+from streams.control import states
 from streams.control.backlog import Backlog
 from streams.control.desk import Desk, InFlight
 from streams.control.intake import Intake
@@ -149,7 +149,7 @@ class Watch:
         desk = self._desk
         closed = desk.close(flight.revision, RevisionStatus.FAILED, reason)
         with desk.lock:
-            for state in states.ended(flight.submission, closed):
+            for state in states.ended(desk, flight.submission, closed):
                 desk.projection.put(replace(state, provider=flight.progress.provider), now=True)
 
     def _show(self, flight: InFlight) -> None:

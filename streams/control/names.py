@@ -1,0 +1,42 @@
+"""Names behind the numbers of a plan's packs, written to ClickHouse before the first revision under it, so that SQL can show them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from processors.annotate.terms import NAMES
+from processors.knowledge.genome import Genome
+from processors.knowledge.pack import find_pack
+from processors.knowledge.sources.clinvar_terms import LABELS
+from processors.knowledge.transcripts import Transcripts
+from processors.land.client import Client
+from processors.land.names import GeneNames, TranscriptNames, named, record_names
+from schemas.plan import Plan
+
+
+def note_names(client: Client, packs: Path, plan: Plan) -> None:
+    """Write the names of a plan, once. Raises PackError, StoreError."""
+    if named(client, plan):
+        return
+    found = {component.kind: find_pack(packs, component.digest) for component in plan.components}
+    genome, transcripts = Genome(found["genome"]), Transcripts(found["transcripts"])
+    layout, biotypes = transcripts.layout, transcripts.biotypes
+    significances = [""] * (max(LABELS) + 1)
+    for code, label in LABELS.items():
+        significances[int(code)] = label
+    record_names(
+        client,
+        plan,
+        contigs=genome.table,
+        transcripts=TranscriptNames(
+            name=transcripts.name.arrow().to_pylist(),
+            gene=layout.gene,
+            biotype=[biotypes[number] for number in transcripts.biotype],
+            contig=layout.contig,
+            start=layout.start,
+            end=layout.end,
+        ),
+        genes=GeneNames(transcripts.gene_id.arrow().to_pylist(), transcripts.gene_symbol.arrow().to_pylist()),
+        consequences=NAMES,
+        significances=significances,
+    )

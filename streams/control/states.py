@@ -17,7 +17,7 @@ _ENDED = {
 
 
 def in_flight(desk: Desk, flight: InFlight) -> list[SampleState]:
-    """States of a revision in flight, of each sample that it is the newest of. `eta` is a time (ms since 1970 UTC), as every time of an event is."""
+    """States of a revision in flight, of each sample that it is the newest of. `eta` is a time, ms since 1970 UTC."""
     progress, seconds, now = flight.progress, desk.clock.seconds(), desk.clock.now()
     left = progress.remaining(seconds)
     alone = len(flight.submission.samples) == 1

@@ -25,27 +25,32 @@ def receipt(ordinal: int, stage: str, outcome: str = "done", **over: object) -> 
     return Receipt(**{**values, **over})  # type: ignore[arg-type]
 
 
+def phase(progress: Progress) -> Phase:
+    """The phase now: asked anew each time, which a type checker would not believe of an attribute."""
+    return progress.phase
+
+
 def fresh() -> Progress:
     return Progress("s", "r", started=0.0, opened_at=500)
 
 
 def test_a_revision_goes_from_queued_to_verifying() -> None:
     progress = fresh()
-    assert progress.phase is Phase.QUEUED
+    assert phase(progress) is Phase.QUEUED
     progress.on_receipt(receipt(0, "ingest", fraction=0.5), 1.0)
-    assert progress.phase is Phase.INGESTING
+    assert phase(progress) is Phase.INGESTING
     progress.on_manifest(manifest(2), 2.0)
-    assert progress.phase is Phase.INTERPRETING
+    assert phase(progress) is Phase.INTERPRETING
     assert progress.missing == (0, 1)
     progress.on_ledger([Landed(0, "c0", 100), Landed(1, "c1", 100)], 3.0)
-    assert progress.phase is Phase.VERIFYING
+    assert phase(progress) is Phase.VERIFYING
 
 
 def test_a_landing_receipt_is_a_hint_and_never_completes_a_revision() -> None:
     progress = fresh()
     progress.on_manifest(manifest(1), 1.0)
     progress.on_receipt(receipt(0, "land"), 2.0)
-    assert progress.phase is Phase.INTERPRETING
+    assert phase(progress) is Phase.INTERPRETING
     assert progress.missing == (0,)
 
 
@@ -54,10 +59,10 @@ def test_a_quarantined_chunk_makes_the_revision_incomplete_until_it_lands() -> N
     progress.on_manifest(manifest(2), 1.0)
     progress.on_receipt(receipt(1, "annotate", "quarantined", reason="Boom: bad"), 2.0)
     progress.on_ledger([Landed(0, "c0", 100)], 3.0)
-    assert progress.phase is Phase.INCOMPLETE
+    assert phase(progress) is Phase.INCOMPLETE
     assert "chunk 1 (annotate): Boom: bad" in progress.reason(3.0, 30.0)
     progress.on_ledger([Landed(1, "c1", 100)], 4.0)
-    assert progress.phase is Phase.VERIFYING
+    assert phase(progress) is Phase.VERIFYING
     assert progress.reason(4.0, 30.0) == ""
 
 
@@ -67,22 +72,22 @@ def test_a_quarantine_receipt_that_comes_after_the_chunk_landed_is_ignored() -> 
     progress.on_ledger([Landed(0, "c0", 100)], 2.0)
     progress.on_receipt(receipt(0, "annotate", "quarantined"), 3.0)
     progress.on_quarantined([Quarantined("c0", 0, "annotate", "late", 1)])
-    assert progress.phase is Phase.VERIFYING
+    assert phase(progress) is Phase.VERIFYING
 
 
 def test_a_failed_job_fails_the_revision_unless_the_failure_is_of_an_earlier_attempt() -> None:
     progress = fresh()
     progress.on_receipt(receipt(-1, "ingest", "failed", chunk_id="", reason="truncated", time=499), 1.0)
-    assert progress.phase is Phase.QUEUED
+    assert phase(progress) is Phase.QUEUED
     progress.on_receipt(receipt(-1, "ingest", "failed", chunk_id="", reason="truncated", time=500), 1.0)
-    assert progress.phase is Phase.FAILED
+    assert phase(progress) is Phase.FAILED
     assert progress.reason(1.0, 30.0) == "truncated"
 
 
 def test_receipts_of_another_revision_change_nothing() -> None:
     progress = fresh()
     assert not progress.on_receipt(receipt(0, "ingest", revision_id="other"), 1.0)
-    assert progress.phase is Phase.QUEUED
+    assert phase(progress) is Phase.QUEUED
 
 
 def test_stuck_names_the_stage_that_owes_work() -> None:

@@ -1,7 +1,7 @@
 """Labelled SNVs: two ClinVar releases of GRCh37, and the gene models and partial references of both builds.
 
-A site is judged on GRCh37 where exons and sequence are at hand there, else on GRCh38, to which its place is lifted by chain blocks (features
-check REF against the sequence, so a wrong lift has none).
+A site is judged on GRCh37 where exons and sequence are at hand there, else on GRCh38, to which its place is lifted by chain blocks
+(features check REF against the sequence, so a wrong lift has none).
 
 A label is P/LP (1) or B/LB (0); uncertain, conflicting and everything else is no label. "New" means that the older release does not hold
 the allele at all.
@@ -34,7 +34,7 @@ CHAIN = "liftover/grch37_to_grch38.over.chain.gz"
 
 @dataclass(frozen=True)
 class Side:
-    """One build: its gene models and the partial references that together cover their exons. The first file that holds a transcript counts."""
+    """One build: its gene models and the partial references that together cover their exons. Of a transcript the first file counts."""
 
     build: str
     gene_models: tuple[str, ...]

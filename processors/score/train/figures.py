@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,8 +30,14 @@ def is_class(features: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.boo
     return np.asarray(features[:, _AT[name]] > 0, dtype=np.bool_)
 
 
-def compare(label: npt.NDArray[np.int8], scores: dict[str, npt.NDArray[Any]], seed: int) -> dict[str, Any]:
-    """AUROC and AUPRC of several scores on the same variants, each with a 95 % bootstrap interval; None where one class is missing."""
+def compare(
+    label: npt.NDArray[np.int8], scores: dict[str, npt.NDArray[Any]], seed: int, fold: npt.NDArray[np.int64] | None = None
+) -> dict[str, Any]:
+    """AUROC and AUPRC of several scores on the same variants, each with a 95 % bootstrap interval.
+
+    With `fold`, scores come from several models, whose levels are not alike: figures are taken within each fold and averaged by size.
+    """
+    folds = np.zeros(len(label), dtype=np.int64) if fold is None else fold
     positives = int(label.sum())
     result: dict[str, Any] = {"n": len(label), "pathogenic": positives}
     if positives < 5 or len(label) - positives < 5:
@@ -38,10 +45,24 @@ def compare(label: npt.NDArray[np.int8], scores: dict[str, npt.NDArray[Any]], se
     draws = np.random.default_rng(seed).integers(0, len(label), size=(BOOTSTRAPS, len(label)))
     for name, score in scores.items():
         for figure, function in (("auroc", roc_auc_score), ("auprc", average_precision_score)):
-            sampled = [function(label[row], score[row]) for row in draws if 0 < label[row].sum() < len(row)]
-            low, high = np.percentile(sampled, [2.5, 97.5])
-            result[f"{name}_{figure}"] = [round(float(value), 4) for value in (function(label, score), low, high)]
+            sampled = [_within_folds(function, label[row], score[row], folds[row]) for row in draws]
+            low, high = np.nanpercentile(sampled, [2.5, 97.5])
+            whole = _within_folds(function, label, score, folds)
+            result[f"{name}_{figure}"] = [round(float(value), 4) for value in (whole, low, high)]
     return result
+
+
+def _within_folds(
+    function: Callable[..., float], label: npt.NDArray[np.int8], score: npt.NDArray[Any], folds: npt.NDArray[np.int64]
+) -> float:
+    """Mean over the folds that have both classes, weighted by their size; NaN where none has."""
+    total, weight = 0.0, 0
+    for fold in np.unique(folds):
+        rows = folds == fold
+        if 0 < label[rows].sum() < rows.sum():
+            total += float(function(label[rows], score[rows])) * int(rows.sum())
+            weight += int(rows.sum())
+    return total / weight if weight else float("nan")
 
 
 def calibration(label: npt.NDArray[np.int8], score: npt.NDArray[Any], bins: int = 10) -> list[list[float]]:

@@ -1,7 +1,8 @@
 """Fail points: named places where a test, or an operator proving recovery, lets a process die.
 
 On the in-memory broker a point raises SimulatedCrash, which no `except Exception` catches. In a real process the variable
-`RIVERSEQ_FAILPOINT=NAME[:NTH]` makes the process kill itself with SIGKILL when it reaches NAME for the NTH time.
+`RIVERSEQ_FAILPOINT=NAME[:NTH[:MARK]]` makes the process kill itself with SIGKILL when it reaches NAME for the NTH time; with a file MARK,
+which it makes as it dies, only the first process to get there does, so that the one started after it goes on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
 VARIABLE = "RIVERSEQ_FAILPOINT"
@@ -83,15 +85,25 @@ class Crash:
 class Kill:
     """Kills this process, as kill -9 would, when a point is reached for the nth time."""
 
-    def __init__(self, point: FailPoint, nth: int = 1) -> None:
+    def __init__(self, point: FailPoint, nth: int = 1, mark: Path | None = None) -> None:
         self._point = point
         self._left = nth
+        self._mark = mark
 
     def reach(self, point: FailPoint) -> None:
         if point is self._point:
             self._left -= 1
-            if self._left == 0:
+            if self._left == 0 and self._first():
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    def _first(self) -> bool:
+        if self._mark is None:
+            return True
+        try:
+            self._mark.touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
 
 def from_environment(environment: Mapping[str, str]) -> FailPoints:
@@ -99,8 +111,9 @@ def from_environment(environment: Mapping[str, str]) -> FailPoints:
     text = environment.get(VARIABLE, "")
     if not text:
         return Harmless()
-    name, _, nth = text.partition(":")
+    name, _, rest = text.partition(":")
+    nth, _, mark = rest.partition(":")
     try:
-        return Kill(FailPoint(name), int(nth or 1))
+        return Kill(FailPoint(name), int(nth or 1), Path(mark) if mark else None)
     except ValueError as error:
-        raise ValueError(f"{VARIABLE}={text}: not NAME or NAME:NTH with a NAME of {', '.join(FailPoint)}") from error
+        raise ValueError(f"{VARIABLE}={text}: not NAME[:NTH[:MARK]] with a NAME of {', '.join(FailPoint)}") from error

@@ -59,6 +59,10 @@ class Stack:
         run = open_state(self.root).run()
         return {} if run is None else {name: state.pid for name, state in run.processes.items() if state.pid}
 
+    def restarts(self) -> dict[str, int]:
+        run = open_state(self.root).run()
+        return {} if run is None else {name: state.restarts for name, state in run.processes.items()}
+
     def kill(self, service: str) -> None:
         """SIGKILL, as a power cut would."""
         if pid := self.pids().get(service):
@@ -93,18 +97,23 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> DemoFiles:
 
 
 @pytest.fixture(scope="session")
-def stack(start_stack: Callable[..., Stack], world: DemoFiles, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def add_world(world: DemoFiles) -> Callable[[Stack], None]:
+    """Gives a stack the reference and the knowledge of the small world, by command."""
+
+    def add(stack: Stack) -> None:
+        stack.run("reference", "add", world.build, "--fasta", world.fasta, "--transcripts", world.transcripts)
+        stack.run("knowledge", "build", "clinvar", world.clinvar, "--build", world.build, "--version", "1")
+        stack.run("knowledge", "build", "frequency", world.frequency, "--build", world.build, "--version", "1")
+
+    return add
+
+
+@pytest.fixture(scope="session")
+def stack(start_stack: Callable[..., Stack], add_world: Callable[[Stack], None], tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """A running stack that knows the small world."""
     running = start_stack([tmp_path_factory.getbasetemp()])
-    register(running, world)
+    add_world(running)
     return running
-
-
-def register(stack: Stack, world: DemoFiles) -> None:
-    """Reference and knowledge of the small world, by command."""
-    stack.run("reference", "add", world.build, "--fasta", world.fasta, "--transcripts", world.transcripts)
-    stack.run("knowledge", "build", "clinvar", world.clinvar, "--build", world.build, "--version", "1")
-    stack.run("knowledge", "build", "frequency", world.frequency, "--build", world.build, "--version", "1")
 
 
 @pytest.fixture(scope="session")

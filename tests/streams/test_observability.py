@@ -190,9 +190,16 @@ def test_in_a_real_process_the_point_is_a_sigkill() -> None:
     assert (ended.returncode, ended.stdout) == (-9, "on\non\n")
 
 
+def test_with_a_mark_only_the_first_process_to_get_there_dies(tmp_path: Path) -> None:
+    program = "import os\nfrom streams.failpoints import *\nfrom_environment(os.environ).reach(FailPoint.LAND_ROWS)"
+    environment = {**os.environ, failpoints.VARIABLE: f"land.rows:1:{tmp_path / 'died'}"}
+    codes = [subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode for _ in range(2)]
+    assert codes == [-9, 0]
+
+
 @pytest.mark.parametrize("text", ["land.rowz", "land.rows:often", "x:1"])
 def test_a_misspelt_point_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"not NAME or NAME:NTH with a NAME of runner\.taken"):
+    with pytest.raises(ValueError, match=r"not NAME\[:NTH\[:MARK\]\] with a NAME of runner\.taken"):
         failpoints.from_environment({failpoints.VARIABLE: text})
 
 

@@ -31,7 +31,10 @@ U64 = npt.NDArray[np.uint64]
 
 
 def digest(kind: str, *parts: str | int) -> str:
-    """128-bit digest (32 hex characters) of a kind and its parts, each length-prefixed and typed."""
+    """128-bit digest (32 hex characters) of a kind and its parts, each length-prefixed.
+
+    A number reads as the text `#` and its digits, so each place of a kind always holds text or always a number.
+    """
     state = hashlib.blake2b(digest_size=16, person=b"riverseq")
     for part in (f"{kind}/{IDENTITY_VERSION}", *parts):
         raw = part.encode() if isinstance(part, str) else b"#%d" % part
@@ -291,7 +294,10 @@ def call_hash_sql() -> str:
 
 
 def _mix_sql(expression: str) -> str:
-    """`_mix` in ClickHouse, whose `intHash64` begins with an XOR of this constant (IntHash64Impl in its sources): a second one undoes it."""
+    """`_mix` in ClickHouse, whose `intHash64` begins with an XOR of this constant (IntHash64Impl in its sources).
+
+    A second one undoes it.
+    """
     return f"intHash64(bitXor({expression}, 0x4CF2D2BAAE6DA887))"
 
 

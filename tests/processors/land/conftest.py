@@ -108,9 +108,9 @@ class Factory:
             made.append(chunk)
             findings[number] = self.findings(chunk)
             total = 0
-            for sample, hashes in call_hashes(rows).items():
-                landed[samples[sample]] += len(hashes)
-                sums[samples[sample]] = (sums[samples[sample]] + identity.sum_mod64(hashes)) % 2**64
+            for place, hashes in call_hashes(rows).items():
+                landed[samples[place]] += len(hashes)
+                sums[samples[place]] = (sums[samples[place]] + identity.sum_mod64(hashes)) % 2**64
                 total = (total + identity.sum_mod64(hashes)) % 2**64
             calls = len(rows.column("calls").flatten())
             counts.append(ChunkCount(number, header.chunk_id, "alleles", "21", alleles, calls, signed(total)))

@@ -42,7 +42,8 @@ def record(client: Client, factory: Any, terms: tuple[str, ...]) -> None:
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
-    return table.to_pylist()
+    found: list[dict[str, Any]] = table.to_pylist()
+    return found
 
 
 def test_names_are_written_once_and_known_to_be_there(client: Client, factory: Any) -> None:

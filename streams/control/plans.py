@@ -8,11 +8,12 @@ from pathlib import Path
 
 from processors.knowledge.pack import active_builds
 from processors.land.store import RevisionRow, SubmissionRow
-from schemas.events import AnnotationPlan, Job, PlanComponent
+from schemas.events import Job
 from schemas.plan import Plan
 from streams import wire
 from streams.broker import Output
 from streams.control.desk import Desk
+from streams.plans import to_event
 from streams.topics import PLANS, WORK, lane_topic
 
 
@@ -40,22 +41,9 @@ def plan_of_active(packs: Path, build: str) -> Plan:
     return plan_for(packs, build)
 
 
-def plan_event(plan: Plan) -> AnnotationPlan:
-    """A plan as it travels on `plans`."""
-    return AnnotationPlan(
-        plan_id=plan.plan_id,
-        build=plan.build,
-        components=tuple(PlanComponent(c.kind, c.name, c.version, c.digest) for c in plan.components),
-        code=dict(plan.code),
-        cut_alleles=plan.cutting.alleles,
-        cut_cells=plan.cutting.cells,
-        cut_size=plan.cutting.size,
-    )
-
-
 def send_plan(desk: Desk, plan: Plan) -> None:
     """Publish a plan; the same again is harmless (compacted by plan_id)."""
-    desk.outbox.send(Output(PLANS.name, plan.plan_id.encode(), wire.encode(plan_event(plan))))
+    desk.outbox.send(Output(PLANS.name, plan.plan_id.encode(), wire.encode(to_event(plan))))
 
 
 def send_job(desk: Desk, submission: SubmissionRow, revision: RevisionRow) -> None:

@@ -269,6 +269,30 @@ def lab(tmp_path: Path, client: Client) -> Lab:
     return Lab(tmp_path.resolve(), client)
 
 
+class Bench:
+    """What a test that runs real processes needs of a worker."""
+
+    @staticmethod
+    def chunks(job: Job, plan: Plan) -> list[Chunk]:
+        return make_chunks(job, plan)
+
+    @staticmethod
+    def land(client: Client, chunk: Chunk, plan: Plan) -> None:
+        if chunk.header.kind is ChunkKind.FAULTS:
+            land_faults(client, chunk, plan, worker="w")
+        else:
+            land_chunk(client, chunk, findings_of(chunk), plan, worker="w", provider="cpu")
+
+    @staticmethod
+    def manifest(job: Job, made: Sequence[Chunk]) -> SampleManifest:
+        return manifest_of(job, made)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
 # --- a small worker --------------------------------------------------------------------------------------------------
 
 

@@ -66,7 +66,7 @@ class Gate:
         """DESCRIBE, EXISTS and SHOW CREATE, which the parser does not describe: what they name is judged as a source of SELECT."""
         words = list(tokens(text))
         source = _source(words, text)
-        name = kind.split("_")[0].split(" ")[0]
+        name = kind.split("_", maxsplit=1)[0].split(" ", maxsplit=1)[0]
         if source is None or name not in _NAMING:
             raise policy.denied(role, f"may not run {name}")
         try:

@@ -44,7 +44,7 @@ class Packer:
 
 
 def _pack(plain: bytes) -> bytes:
-    packed = lz4.block.compress(plain, store_size=False)
+    packed: bytes = lz4.block.compress(plain, store_size=False)
     body = _HEADER.pack(_LZ4, len(packed) + _HEADER.size, len(plain)) + packed
     return cityhash128(body) + body
 
@@ -76,6 +76,7 @@ def unpack(parts: Sequence[bytes], most: int) -> list[bytes]:
 
 
 def _plain(method: int, packed: bytes, size: int, at: int) -> bytes:
+    plain: bytes
     try:
         if method == _LZ4:
             plain = lz4.block.decompress(packed, uncompressed_size=size)

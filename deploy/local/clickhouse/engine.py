@@ -31,7 +31,7 @@ class EngineRefused(Exception):
 
 @dataclass(frozen=True)
 class Held:
-    """A whole result. `read_rows` and `read_bytes` count what was read from tables, `result_rows` what came out, `written_rows` what went in."""
+    """A whole result: what was read from tables, what came out, what went in."""
 
     data: bytes = b""
     result_rows: int = 0
@@ -117,16 +117,16 @@ class Engine:
         self._lock = _lock(folder)
         try:
             # chDB opens and closes a connection in memory on import and installs signal handlers; ours come after
-            from chdb import _chdb
+            import chdb
         except ImportError as error:
             raise EngineRefused(f"chdb is not installed ({error}); `pip install chdb`") from error
         folder.mkdir(parents=True, exist_ok=True)
-        self._chdb = _chdb
+        self._chdb: Any = chdb._chdb
         try:
-            self._keeper = _chdb.connect(str(folder))
+            self._keeper = self._chdb.connect(str(folder))
         except RuntimeError as error:
             raise EngineRefused(f"{folder}: the engine cannot open it: {error}") from error
-        _chdb.reset_signal_handlers()
+        self._chdb.reset_signal_handlers()
         with self.lane() as lane:
             lane.query(f"CREATE DATABASE IF NOT EXISTS {DATABASE}".encode())
             row = lane.query(b"SELECT version(), timezone(), displayName()").data.decode().rstrip("\n").split("\t")

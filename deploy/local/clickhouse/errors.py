@@ -41,11 +41,42 @@ _TEXT = re.compile(r"Code: (\d+)\. (?:DB::)?Exception: ", re.IGNORECASE)
 _VERSION = re.compile(r" \(version [^()]*(?:\([^()]*\))?[^()]*\)")
 _NAME = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*$")
 
-# The table of ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp, and the codes of this front's own refusals: a body or setting that
-# is wrong is 400, a full server 503 (clients ask again). What is not listed is 500.
+# The table of ClickHouse's src/Server/HTTP/exceptionCodeToHTTPStatus.cpp, and the codes of this front's own refusals: a body or a setting
+# that is wrong is 400, a full server 503 (clients ask again). What is not listed is 500.
 _STATUS = {
-    400: (6, 8, 15, 25, 26, 27, 36, 37, 38, 41, 44, 53, 62, 72, 117, 123, 167, 168, 223, 321, 376, 427, 441, 675, 676)
-    + (89, 40, 271, 452, 456, 457),
+    400: (
+        6,
+        8,
+        15,
+        25,
+        26,
+        27,
+        36,
+        37,
+        38,
+        41,
+        44,
+        53,
+        62,
+        72,
+        117,
+        123,
+        167,
+        168,
+        223,
+        321,
+        376,
+        427,
+        441,
+        675,
+        676,
+        89,
+        40,
+        271,
+        452,
+        456,
+        457,
+    ),
     401: (194,),
     403: (192, 193, 497, 512, 516),
     404: (46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 152, 336, 511),
@@ -84,10 +115,13 @@ class ClickHouseError(Exception):
         nested = _TEXT.match(text)
         if nested is not None:
             text = text[nested.end() :]
-        name = "UNKNOWN_EXCEPTION"
-        while (tail := _NAME.search(text)) is not None:
-            name = tail.group(1)
-            text = text[: tail.start()].rstrip()
+        tail = _NAME.search(text)
+        if tail is None:
+            return cls(code, Code.UNKNOWN_EXCEPTION.name, text)
+        name = tail.group(1)
+        # a nested exception repeats the name
+        while text.endswith((f"({name})", f"({name}).")):
+            text = text[: text.rindex("(")].rstrip()
         return cls(code, name, text)
 
     @property

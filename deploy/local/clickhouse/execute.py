@@ -19,10 +19,24 @@ from deploy.local.clickhouse.syntax import NotDescribed
 _CONCATENABLE = frozenset(
     name.lower()
     for name in (
-        "Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "JSONLines", "NDJSON", "JSONStringsEachRow",
-        "JSONCompactEachRow", "JSONCompactStringsEachRow", "TSKV", "LineAsString", "RawBLOB",
+        "Native",
+        "RowBinary",
+        "TabSeparated",
+        "TSV",
+        "TabSeparatedRaw",
+        "TSVRaw",
+        "CSV",
+        "JSONEachRow",
+        "JSONLines",
+        "NDJSON",
+        "JSONStringsEachRow",
+        "JSONCompactEachRow",
+        "JSONCompactStringsEachRow",
+        "TSKV",
+        "LineAsString",
+        "RawBLOB",
     )
-)  # fmt: skip
+)
 """Formats whose blocks, written one behind the other, are the whole. ArrowStream is one after `arrow.joined`."""
 
 _PLAIN_VALUES_BYTES = 256 * 1024

@@ -12,8 +12,10 @@ QUERY: dict[str, frozenset[str]] = {
     name: frozenset(fields.split())
     for name, fields in {
         "SelectWithUnionQuery": f"union_mode list_of_modes list_of_selects {_OUTPUT}",
-        "SelectQuery": "with select distinct tables prewhere where group_by group_by_all group_by_with_grouping_sets group_by_with_rollup group_by_with_cube"
-        " group_by_with_totals group_by_with_constant_keys having qualify window order_by order_by_all interpolate limit_by limit_by_length limit_by_offset limit_by_all"
+        "SelectQuery": "with select distinct tables prewhere where group_by group_by_all group_by_with_grouping_sets "
+        "group_by_with_rollup group_by_with_cube "
+        " group_by_with_totals group_by_with_constant_keys having qualify window order_by order_by_all interpolate "
+        "limit_by limit_by_length limit_by_offset limit_by_all"
         " limit_length limit_offset limit_with_ties recursive_with settings distinct_on cte_aliases",
         "SelectIntersectExceptQuery": "final_operator children",
         "ExpressionList": "children separator",
@@ -21,7 +23,8 @@ QUERY: dict[str, frozenset[str]] = {
         "TableIdentifier": "name name_parts alias children",
         "QueryParameter": "name param_type alias",
         "Literal": "value alias unique_column_name prefer_alias_to_column_name custom_type",
-        "Function": "name arguments parameters alias is_operator is_lambda_function is_window_function is_compound_name kind no_empty_args nulls_action"
+        "Function": "name arguments parameters alias is_operator is_lambda_function is_window_function is_compound_name kind "
+        "no_empty_args nulls_action"
         " window_definition window_name prefer_alias_to_column_name",
         "Asterisk": "transformers expression",
         "QualifiedAsterisk": "qualifier transformers",
@@ -42,9 +45,11 @@ QUERY: dict[str, frozenset[str]] = {
         "TableJoin": "kind strictness locality on_expression using_expression_list",
         "ArrayJoin": "kind expression_list",
         "SampleRatio": "numerator denominator",
-        "OrderByElement": "expression direction nulls_direction nulls_direction_was_explicitly_specified collation with_fill fill_from fill_to fill_step fill_staleness",
+        "OrderByElement": "expression direction nulls_direction nulls_direction_was_explicitly_specified collation with_fill fill_from "
+        "fill_to fill_step fill_staleness",
         "InterpolateElement": "column expr",
-        "WindowDefinition": "parent_window_name partition_by order_by frame_is_default frame_type frame_begin_type frame_begin_offset frame_begin_preceding"
+        "WindowDefinition": "parent_window_name partition_by order_by frame_is_default frame_type frame_begin_type frame_begin_offset "
+        "frame_begin_preceding"
         " frame_end_type frame_end_offset frame_end_preceding",
         "WindowListElement": "name definition",
         "SetQuery": "changes is_standalone",
@@ -68,7 +73,30 @@ EXPLAIN_KINDS = frozenset(
 )
 
 EXPLAIN_OPTIONS = frozenset(
-    ["header", "description", "indexes", "projections", "actions", "json", "graph", "compact", "optimize", "run_passes", "dump_passes", "passes", "dump_tree", "dump_ast", "sorting", "distributed", "oneline", "keep_logical_steps", "pretty", "input_headers", "run_query_tree_passes", "column_structure"]
+    [
+        "header",
+        "description",
+        "indexes",
+        "projections",
+        "actions",
+        "json",
+        "graph",
+        "compact",
+        "optimize",
+        "run_passes",
+        "dump_passes",
+        "passes",
+        "dump_tree",
+        "dump_ast",
+        "sorting",
+        "distributed",
+        "oneline",
+        "keep_logical_steps",
+        "pretty",
+        "input_headers",
+        "run_query_tree_passes",
+        "column_structure",
+    ]
 )
 """Options of EXPLAIN, which are written like settings."""
 
@@ -78,8 +106,10 @@ WRITING: dict[str, frozenset[str]] = {
         "InsertQuery": "table database columns format select settings_ast",
         "DeleteQuery": "table database predicate partition settings_ast",
         "AlterQuery": f"alter_object database database_ast table table_ast command_list {_OUTPUT}",
-        "AlterCommand": "command_type predicate partition if_exists if_not_exists first replace part detach clear_column clear_index clear_statistics"
-        " clear_projection column col_decl comment constraint constraint_decl index index_decl order_by projection projection_decl remove_property rename_to sample_by"
+        "AlterCommand": "command_type predicate partition if_exists if_not_exists first replace part detach clear_column clear_index "
+        "clear_statistics "
+        " clear_projection column col_decl comment constraint constraint_decl index index_decl order_by projection "
+        "projection_decl remove_property rename_to sample_by"
         " select settings_changes settings_resets ttl update_assignments",
         "Partition": "value all fields_count id",
         "Assignment": "column_name children",
@@ -90,11 +120,14 @@ WRITING: dict[str, frozenset[str]] = {
 SCHEMA: dict[str, frozenset[str]] = {
     name: frozenset(fields.split())
     for name, fields in {
-        "CreateQuery": "database database_ast table table_ast as_database as_table columns_list storage select targets comment if_not_exists create_or_replace"
-        " replace_table replace_view is_ordinary_view is_materialized_view is_populate is_create_empty is_clone_as attach is_time_series_table has_uuid has_uuid_clause"
+        "CreateQuery": "database database_ast table table_ast as_database as_table columns_list storage select targets comment "
+        "if_not_exists create_or_replace "
+        "replace_table replace_view is_ordinary_view is_materialized_view is_populate is_create_empty is_clone_as "
+        "attach is_time_series_table has_uuid has_uuid_clause"
         f" has_inner_uuid_clause is_dictionary has_attach_from_path is_temporary aliases_list {_OUTPUT}",
         "Columns definition": "columns constraints indices projections primary_key",
-        "ColumnDeclaration": "name data_type null_modifier default_specifier default_expression ephemeral_default comment codec ttl collation primary_key_specifier settings"
+        "ColumnDeclaration": "name data_type null_modifier default_specifier default_expression ephemeral_default comment codec ttl "
+        "collation primary_key_specifier settings"
         " statistics_desc",
         "DataType": "name arguments",
         "EnumDataType": "name values",
@@ -107,9 +140,11 @@ SCHEMA: dict[str, frozenset[str]] = {
         "ProjectionSelectQuery": "with select group_by order_by where",
         "Storage": "engine partition_by primary_key order_by sample_by ttl_table settings",
         "StorageOrderByElement": "children direction",
-        "TTLElement": "mode destination_type destination_name if_exists ttl_expr where_expr group_by_key group_by_assignments recompression_codec",
+        "TTLElement": "mode destination_type destination_name if_exists ttl_expr where_expr group_by_key group_by_assignments "
+        "recompression_codec",
         "ViewTargets": "targets",
-        "DropQuery": "kind database database_ast table table_ast database_and_tables if_exists if_empty is_view is_dictionary has_all has_tables like not_like"
+        "DropQuery": "kind database database_ast table table_ast database_and_tables if_exists if_empty is_view is_dictionary "
+        "has_all has_tables like not_like"
         f" case_insensitive_like permanently sync no_delay {_OUTPUT}",
         "RenameQuery": f"database dictionary elements exchange rename_if_cannot_exchange {_OUTPUT}",
         "OptimizeQuery": f"table database partition final deduplicate deduplicate_by_columns cleanup {_OUTPUT}",
@@ -123,10 +158,58 @@ SCHEMA: dict[str, frozenset[str]] = {
 
 ALTER_OF_WRITER = frozenset(("DELETE", "UPDATE"))  # UPDATE: a deleted sample's name is blanked where it was submitted with others
 ALTER_OF_ADMIN = ALTER_OF_WRITER | frozenset(
-    ["ADD_COLUMN", "DROP_COLUMN", "MODIFY_COLUMN", "RENAME_COLUMN", "COMMENT_COLUMN", "MATERIALIZE_COLUMN", "MODIFY_ORDER_BY", "MODIFY_SAMPLE_BY", "REMOVE_SAMPLE_BY", "MODIFY_TTL", "REMOVE_TTL", "MATERIALIZE_TTL", "MODIFY_SETTING", "RESET_SETTING", "MODIFY_QUERY", "MODIFY_COMMENT", "ADD_INDEX", "DROP_INDEX", "MATERIALIZE_INDEX", "ADD_CONSTRAINT", "DROP_CONSTRAINT", "ADD_PROJECTION", "DROP_PROJECTION", "MATERIALIZE_PROJECTION", "DROP_PARTITION", "APPLY_DELETED_MASK", "APPLY_PATCHES"]
+    [
+        "ADD_COLUMN",
+        "DROP_COLUMN",
+        "MODIFY_COLUMN",
+        "RENAME_COLUMN",
+        "COMMENT_COLUMN",
+        "MATERIALIZE_COLUMN",
+        "MODIFY_ORDER_BY",
+        "MODIFY_SAMPLE_BY",
+        "REMOVE_SAMPLE_BY",
+        "MODIFY_TTL",
+        "REMOVE_TTL",
+        "MATERIALIZE_TTL",
+        "MODIFY_SETTING",
+        "RESET_SETTING",
+        "MODIFY_QUERY",
+        "MODIFY_COMMENT",
+        "ADD_INDEX",
+        "DROP_INDEX",
+        "MATERIALIZE_INDEX",
+        "ADD_CONSTRAINT",
+        "DROP_CONSTRAINT",
+        "ADD_PROJECTION",
+        "DROP_PROJECTION",
+        "MATERIALIZE_PROJECTION",
+        "DROP_PARTITION",
+        "APPLY_DELETED_MASK",
+        "APPLY_PATCHES",
+    ]
 )
 SYSTEM_QUERIES = frozenset(
-    ["FLUSH_LOGS", "START_MERGES", "STOP_MERGES", "START_TTL_MERGES", "STOP_TTL_MERGES", "WAIT_LOADING_PARTS", "SYNC_MERGES", "DROP_MARK_CACHE", "CLEAR_MARK_CACHE", "DROP_UNCOMPRESSED_CACHE", "CLEAR_UNCOMPRESSED_CACHE", "DROP_QUERY_CACHE", "CLEAR_QUERY_CACHE", "DROP_QUERY_CONDITION_CACHE", "CLEAR_QUERY_CONDITION_CACHE", "START_CLEANUP", "STOP_CLEANUP", "START_MOVES", "STOP_MOVES"]
+    [
+        "FLUSH_LOGS",
+        "START_MERGES",
+        "STOP_MERGES",
+        "START_TTL_MERGES",
+        "STOP_TTL_MERGES",
+        "WAIT_LOADING_PARTS",
+        "SYNC_MERGES",
+        "DROP_MARK_CACHE",
+        "CLEAR_MARK_CACHE",
+        "DROP_UNCOMPRESSED_CACHE",
+        "CLEAR_UNCOMPRESSED_CACHE",
+        "DROP_QUERY_CACHE",
+        "CLEAR_QUERY_CACHE",
+        "DROP_QUERY_CONDITION_CACHE",
+        "CLEAR_QUERY_CONDITION_CACHE",
+        "START_CLEANUP",
+        "STOP_CLEANUP",
+        "START_MOVES",
+        "STOP_MOVES",
+    ]
 )
 
 STATEMENTS_OF_READER = frozenset(("SelectWithUnionQuery", *READING))

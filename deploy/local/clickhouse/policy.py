@@ -18,15 +18,45 @@ from deploy.local.clickhouse.limits import Limits
 from deploy.local.clickhouse.syntax import Node
 
 _IN = frozenset(
-    "in notin globalin globalnotin nullin notnullin globalnullin globalnotnullin inignoreset notinignoreset globalinignoreset globalnotinignoreset nullinignoreset"
-    " notnullinignoreset globalnullinignoreset globalnotnullinignoreset".split()
+    [
+        "in",
+        "notin",
+        "globalin",
+        "globalnotin",
+        "nullin",
+        "notnullin",
+        "globalnullin",
+        "globalnotnullin",
+        "inignoreset",
+        "notinignoreset",
+        "globalinignoreset",
+        "globalnotinignoreset",
+        "nullinignoreset",
+        "notnullinignoreset",
+        "globalnullinignoreset",
+        "globalnotnullinignoreset",
+    ]
 )
 _NEVER_TRUE = frozenset(
     (
-        "is_outfile_append", "is_outfile_truncate", "is_into_outfile_with_stdout", "attach", "has_attach_from_path", "is_dictionary", "is_temporary", "has_uuid",
-        "has_uuid_clause", "has_inner_uuid_clause", "is_time_series_table", "permanently", "has_all", "dictionary", "detach", "is_clone_as",
+        "is_outfile_append",
+        "is_outfile_truncate",
+        "is_into_outfile_with_stdout",
+        "attach",
+        "has_attach_from_path",
+        "is_dictionary",
+        "is_temporary",
+        "has_uuid",
+        "has_uuid_clause",
+        "has_inner_uuid_clause",
+        "is_time_series_table",
+        "permanently",
+        "has_all",
+        "dictionary",
+        "detach",
+        "is_clone_as",
     )
-)  # fmt: skip
+)
 _OBJECTS_WITHOUT_TYPE = frozenset(("value", "changes", "values", "targets", "elements"))
 
 

@@ -16,13 +16,35 @@ from deploy.local.clickhouse.statement import Statement, cut
 # Names that ClickHouse's HTTP interface keeps for itself; everything else in the URL is a setting.
 _TRANSPORT = frozenset(
     {
-        "query", "database", "default_format", "user", "password", "quota_key", "query_id", "session_id", "session_timeout", "session_check",
-        "close_session", "compress", "decompress", "wait_end_of_query", "buffer_size", "stacktrace", "role", "client_protocol_version",
-        "enable_http_compression", "http_zlib_compression_level", "send_progress_in_http_headers", "http_headers_progress_interval_ms",
-        "http_native_compression_disable_checksumming_on_decompress", "cancel_http_readonly_queries_on_client_close",
-        "http_write_exception_in_output_format", "add_http_cors_header", "max_query_size",
+        "query",
+        "database",
+        "default_format",
+        "user",
+        "password",
+        "quota_key",
+        "query_id",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "close_session",
+        "compress",
+        "decompress",
+        "wait_end_of_query",
+        "buffer_size",
+        "stacktrace",
+        "role",
+        "client_protocol_version",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "http_native_compression_disable_checksumming_on_decompress",
+        "cancel_http_readonly_queries_on_client_close",
+        "http_write_exception_in_output_format",
+        "add_http_cors_header",
+        "max_query_size",
     }
-)  # fmt: skip
+)
 
 _HELLO = re.compile(rb"^\s*SELECT\s+displayName\(\)\s*,\s*version\(\)\s*,\s*revision\(\)\s*,\s*timezone\(\)\s*;?\s*$", re.IGNORECASE)
 

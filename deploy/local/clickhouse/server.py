@@ -34,11 +34,16 @@ CLOSE_SECONDS = 4.0
 def configure_logs() -> None:
     """JSON lines on stderr."""
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )  # fmt: skip
+    )
 
 
 def listen(port: int) -> socket.socket:
@@ -70,9 +75,19 @@ def serve(state: Path, port: int, limits: Limits) -> None:
 async def _serve(engine: Engine, accounts: Accounts, limits: Limits, listener: socket.socket) -> bool:
     front = Front(engine, accounts, limits, Metrics())
     config = uvicorn.Config(
-        front, log_config=None, access_log=False, lifespan="off", interface="asgi3", server_header=False, date_header=False, timeout_keep_alive=60,
-        timeout_graceful_shutdown=GRACE_SECONDS, http="httptools", loop="auto", ws="none",
-    )  # fmt: skip
+        front,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        interface="asgi3",
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        http="httptools",
+        loop="auto",
+        ws="none",
+    )
     server = uvicorn.Server(config)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -48,9 +48,7 @@ def _cut_insert(text: bytes) -> Statement:
             pass
         elif in_target:
             in_target = False  # the table's name, whatever word it is
-        elif token.depth > 0 or (previous is not None and previous.text == b"."):
-            pass
-        elif token.kind is Token.OPEN:
+        elif token.depth > 0 or (previous is not None and previous.text == b".") or token.kind is Token.OPEN:
             pass
         elif token.is_word(b"SELECT", b"WITH", b"FROM", b"WATCH"):
             return Statement(text.rstrip().rstrip(b";"))

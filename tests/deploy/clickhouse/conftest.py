@@ -73,6 +73,12 @@ def wire(clickhouse: RunningClickHouse) -> Wire:
     return Wire(clickhouse)
 
 
+@pytest.fixture(scope="session")
+def wire_of() -> type[Wire]:
+    """Plain HTTP to a server of one's own."""
+    return Wire
+
+
 def _client(server: RunningClickHouse, role: Literal["admin", "writer", "reader"]) -> Iterator[Any]:
     client = clickhouse_connect.get_client(dsn=server.dsn(role))
     yield client

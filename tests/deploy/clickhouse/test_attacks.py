@@ -88,21 +88,77 @@ def test_a_file_cannot_be_read_from_any_place_of_a_statement(wire: Any, outside:
         assert "may not call the function file" in answer.text
 
 
-SOURCES = [
-    "file('{path}', 'LineAsString')", "`file`('{path}')", '"file"(\'{path}\')', "FILE('{path}')", "/* a */ file /* b */ ('{path}')", "file($$ {path} $$)",
-    "fileCluster('default', '{path}')", "url('http://127.0.0.1:1/')", "urlCluster('c', 'http://127.0.0.1:1/')", "s3('http://127.0.0.1:1/b/k')", "gcs('http://127.0.0.1:1/b')",
-    "hdfs('hdfs://127.0.0.1:1/x')", "azureBlobStorage('x')", "remote('127.0.0.1:1', system.one)", "remoteSecure('127.0.0.1', system.one)",
-    "cluster('default', system.one)", "clusterAllReplicas('default', system, one)", "mysql('127.0.0.1:1', 'd', 't', 'u', 'p')", "postgresql('127.0.0.1:1', 'd', 't', 'u', 'p')",
-    "mongodb('127.0.0.1:1', 'd', 'c', 'u', 'p', 'a String')", "redis('127.0.0.1:1', 'k', 'k String')", "sqlite('{path}', 't')", "odbc('DSN=x', 'd', 't')", "jdbc('x', 'y')",
-    "executable('cat', 'LineAsString', 'a String')", "python('x')", "Python(x)", "eval('SELECT 1')", "input('a String')", "merge('system', '.*')", "merge('.*')",
-    "dictionary('d')", "loop(system.users)", "mergeTreeIndex(system, parts)", "mergeTreeProjection(riverseq, t, p)", "deltaLake('http://127.0.0.1:1/')",
-    "deltaLakeLocal('{path}')", "iceberg('http://127.0.0.1:1/')", "icebergLocal('{path}')", "hudi('http://127.0.0.1:1/')", "paimonLocal('{path}')", "filesystem('{path}')",
-    "viewExplain('EXPLAIN', '', (SELECT 1))", "(EXPLAIN SELECT 1)", "viewIfPermitted(SELECT 1 ELSE null('a String'))", "format('CSV', '1')", "generateRandom('a String')",
-    "prometheusQuery('t', 'q', now())", "riverseq.file('{path}')", "arrowstream('{path}')", "system.file('{path}')",
-    "system.users", "system.query_log", "system.processes", "system.parts", "system.server_settings", "system.disks", "system.zookeeper", "system.certificates",
-    "system.named_collections", "`system`.`users`", "SYSTEM.users", "information_schema.tables", "INFORMATION_SCHEMA.COLUMNS", "default.`{path}`", "`{path}`", "'{path}'",
-    "default.x", "system.`tables` , system.stack_trace",
-]  # fmt: skip
+SOURCES = """
+file('{path}', 'LineAsString')
+`file`('{path}')
+"file"('{path}')
+FILE('{path}')
+/* a */ file /* b */ ('{path}')
+file($$ {path} $$)
+fileCluster('default', '{path}')
+url('http://127.0.0.1:1/')
+urlCluster('c', 'http://127.0.0.1:1/')
+s3('http://127.0.0.1:1/b/k')
+gcs('http://127.0.0.1:1/b')
+hdfs('hdfs://127.0.0.1:1/x')
+azureBlobStorage('x')
+remote('127.0.0.1:1', system.one)
+remoteSecure('127.0.0.1', system.one)
+cluster('default', system.one)
+clusterAllReplicas('default', system, one)
+mysql('127.0.0.1:1', 'd', 't', 'u', 'p')
+postgresql('127.0.0.1:1', 'd', 't', 'u', 'p')
+mongodb('127.0.0.1:1', 'd', 'c', 'u', 'p', 'a String')
+redis('127.0.0.1:1', 'k', 'k String')
+sqlite('{path}', 't')
+odbc('DSN=x', 'd', 't')
+jdbc('x', 'y')
+executable('cat', 'LineAsString', 'a String')
+python('x')
+Python(x)
+eval('SELECT 1')
+input('a String')
+merge('system', '.*')
+merge('.*')
+dictionary('d')
+loop(system.users)
+mergeTreeIndex(system, parts)
+mergeTreeProjection(riverseq, t, p)
+deltaLake('http://127.0.0.1:1/')
+deltaLakeLocal('{path}')
+iceberg('http://127.0.0.1:1/')
+icebergLocal('{path}')
+hudi('http://127.0.0.1:1/')
+paimonLocal('{path}')
+filesystem('{path}')
+viewExplain('EXPLAIN', '', (SELECT 1))
+(EXPLAIN SELECT 1)
+viewIfPermitted(SELECT 1 ELSE null('a String'))
+format('CSV', '1')
+generateRandom('a String')
+prometheusQuery('t', 'q', now())
+riverseq.file('{path}')
+arrowstream('{path}')
+system.file('{path}')
+system.users
+system.query_log
+system.processes
+system.parts
+system.server_settings
+system.disks
+system.zookeeper
+system.certificates
+system.named_collections
+`system`.`users`
+SYSTEM.users
+information_schema.tables
+INFORMATION_SCHEMA.COLUMNS
+default.`{path}`
+`{path}`
+'{path}'
+default.x
+system.`tables` , system.stack_trace
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -126,16 +182,56 @@ def test_a_reader_cannot_select_from(wire: Any, outside: Path, source: str) -> N
         assert _SECRET not in answer.text
 
 
-FUNCTIONS = [
-    "file('/etc/hostname')", "FILE('/etc/hostname')", "dictGet('d', 'a', 1)", "dictGetOrDefault('d', 'a', 1, 2)", "dictHas('d', 1)", "joinGet('riverseq.t', 'a', 1)",
-    "joinGetOrNull('system.one', 'a', 1)", "getOSKernelVersion()", "getServerPort('http_port')", "getServerSetting('path')", "getMacro('x')", "serverUUID()",
-    "filesystemAvailable()", "filesystemCapacity('default')", "addressToLine(1)", "addressToSymbol(1)", "demangle('x')", "logTrace('x')", "sleep(3)", "sleepEachRow(3)",
-    "showCertificate()", "catboostEvaluate('/etc/passwd', 1)", "evalMLMethod(1, 2)", "regionToName(1)", "aiGenerate('x')", "aiEmbed('x')",
-    "hasColumnInTable('system', 'users', 'name')", "getClientHTTPHeader('x')", "authenticatedUser()", "currentRequestURL()", "generateSerialID('x')",
-    "formatRow('CSV', 1)", "parseQueryToJSON('SELECT 1')", "fuzzQuery('SELECT 1')", "structureToProtobufSchema('a String')", "chdb()", "transactionID()",
-    "zookeeperSessionUptime()", "flameGraph(1)", "mergeTreePartInfo('x')", "getMergeTreeSetting('x')", "tcpPort()", "buildId()", "nosuchfunction()",
-    "arrayMap(file, ['/etc/hostname'])(1)", "`file`('/etc/hostname')", "fileIf('/etc/hostname', 1)", "fileState('x')",
-]  # fmt: skip
+FUNCTIONS = """
+file('/etc/hostname')
+FILE('/etc/hostname')
+dictGet('d', 'a', 1)
+dictGetOrDefault('d', 'a', 1, 2)
+dictHas('d', 1)
+joinGet('riverseq.t', 'a', 1)
+joinGetOrNull('system.one', 'a', 1)
+getOSKernelVersion()
+getServerPort('http_port')
+getServerSetting('path')
+getMacro('x')
+serverUUID()
+filesystemAvailable()
+filesystemCapacity('default')
+addressToLine(1)
+addressToSymbol(1)
+demangle('x')
+logTrace('x')
+sleep(3)
+sleepEachRow(3)
+showCertificate()
+catboostEvaluate('/etc/passwd', 1)
+evalMLMethod(1, 2)
+regionToName(1)
+aiGenerate('x')
+aiEmbed('x')
+hasColumnInTable('system', 'users', 'name')
+getClientHTTPHeader('x')
+authenticatedUser()
+currentRequestURL()
+generateSerialID('x')
+formatRow('CSV', 1)
+parseQueryToJSON('SELECT 1')
+fuzzQuery('SELECT 1')
+structureToProtobufSchema('a String')
+chdb()
+transactionID()
+zookeeperSessionUptime()
+flameGraph(1)
+mergeTreePartInfo('x')
+getMergeTreeSetting('x')
+tcpPort()
+buildId()
+nosuchfunction()
+arrayMap(file, ['/etc/hostname'])(1)
+`file`('/etc/hostname')
+fileIf('/etc/hostname', 1)
+fileState('x')
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("call", FUNCTIONS)
@@ -145,22 +241,77 @@ def test_a_function_that_reaches_outside_is_refused(wire: Any, call: str, role: 
     assert wire.ask(f"SELECT {call}", role=role).code in (497, 47)
 
 
-STATEMENTS = [
-    "INSERT INTO {t} (n) VALUES (1)", "INSERT INTO {t} (n) SELECT 1", "WITH z AS (SELECT 1) INSERT INTO {t} (n) SELECT * FROM z", "DELETE FROM {t} WHERE 1",
-    "ALTER TABLE {t} DELETE WHERE 1", "ALTER TABLE {t} UPDATE name = '' WHERE 1", "UPDATE {t} SET name = '' WHERE 1", "DROP TABLE {t}", "TRUNCATE TABLE {t}", "DETACH TABLE {t}",
-    "CREATE TABLE x (a Int8) ENGINE = Memory", "CREATE VIEW x AS SELECT 1", "CREATE TEMPORARY TABLE x (a Int8)", "CREATE FUNCTION f AS x -> x", "CREATE DATABASE x",
-    "CREATE MATERIALIZED VIEW x TO {t} AS SELECT 1 AS n", "CREATE DICTIONARY d (a UInt64) PRIMARY KEY a SOURCE(FILE(path 'x' format 'CSV')) LAYOUT(FLAT()) LIFETIME(1)",
-    "RENAME TABLE {t} TO y", "EXCHANGE TABLES {t} AND y", "OPTIMIZE TABLE {t} FINAL", "CHECK TABLE {t}", "KILL QUERY WHERE 1", "SYSTEM FLUSH LOGS", "SYSTEM SHUTDOWN",
-    "SET max_threads = 1", "SET readonly = 0", "USE system", "SET ROLE admin", "GRANT ALL ON *.* TO x", "CREATE USER x", "BACKUP TABLE {t} TO File('x')",
-    "RESTORE TABLE {t} FROM File('x')", "ATTACH TABLE x FROM '/tmp/x' (a Int8) ENGINE = MergeTree ORDER BY a", "UNDROP TABLE {t}", "BEGIN TRANSACTION", "EXECUTE AS admin SELECT 1",
-    "SELECT 1; DROP TABLE {t}", "SELECT 1; SELECT 2", "SELECT 1 PARALLEL WITH SELECT 2", "SELECT 1 INTO OUTFILE '{out}'", "SELECT 1 INTO OUTFILE '{out}' AND STDOUT FORMAT CSV",
-    "SELECT 1 INTO /* */ OUTFILE $${out}$$ FORMAT CSV", "DESCRIBE TABLE {t} INTO OUTFILE '{out}'", "SHOW TABLES INTO OUTFILE '{out}'",
-    "EXPLAIN SELECT 1 INTO OUTFILE '{out}'", "INSERT INTO FUNCTION file('{out}', 'CSV', 'a Int8') SELECT 1", "INSERT INTO {t} FROM INFILE '/etc/hostname' FORMAT CSV",
-    "SHOW PROCESSLIST", "SHOW GRANTS", "SHOW USERS", "SHOW ACCESS", "SHOW CREATE USER admin", "SHOW CREATE TABLE system.users", "SHOW CREATE DATABASE default",
-    "SHOW TABLES FROM default", "SHOW DICTIONARIES", "SHOW CLUSTERS", "SHOW SETTINGS LIKE 'x'", "EXISTS TABLE system.users", "DESCRIBE system.users", "DESC `system`.users",
-    "EXPLAIN CURRENT TRANSACTION", "EXPLAIN TABLE OVERRIDE file('x') COLUMNS (a Int8)", "EXPLAIN AST DROP TABLE {t}", "EXPLAIN SYNTAX INSERT INTO {t} SELECT 1",
-    "1 + 1", "ALTER TABLE {t} MOVE PARTITION tuple() TO DISK 'x'", "MOVE USER a TO b", "COPY {t} TO '{out}'",
-]  # fmt: skip
+STATEMENTS = """
+INSERT INTO {t} (n) VALUES (1)
+INSERT INTO {t} (n) SELECT 1
+WITH z AS (SELECT 1) INSERT INTO {t} (n) SELECT * FROM z
+DELETE FROM {t} WHERE 1
+ALTER TABLE {t} DELETE WHERE 1
+ALTER TABLE {t} UPDATE name = '' WHERE 1
+UPDATE {t} SET name = '' WHERE 1
+DROP TABLE {t}
+TRUNCATE TABLE {t}
+DETACH TABLE {t}
+CREATE TABLE x (a Int8) ENGINE = Memory
+CREATE VIEW x AS SELECT 1
+CREATE TEMPORARY TABLE x (a Int8)
+CREATE FUNCTION f AS x -> x
+CREATE DATABASE x
+CREATE MATERIALIZED VIEW x TO {t} AS SELECT 1 AS n
+CREATE DICTIONARY d (a UInt64) PRIMARY KEY a SOURCE(FILE(path 'x' format 'CSV')) LAYOUT(FLAT()) LIFETIME(1)
+RENAME TABLE {t} TO y
+EXCHANGE TABLES {t} AND y
+OPTIMIZE TABLE {t} FINAL
+CHECK TABLE {t}
+KILL QUERY WHERE 1
+SYSTEM FLUSH LOGS
+SYSTEM SHUTDOWN
+SET max_threads = 1
+SET readonly = 0
+USE system
+SET ROLE admin
+GRANT ALL ON *.* TO x
+CREATE USER x
+BACKUP TABLE {t} TO File('x')
+RESTORE TABLE {t} FROM File('x')
+ATTACH TABLE x FROM '/tmp/x' (a Int8) ENGINE = MergeTree ORDER BY a
+UNDROP TABLE {t}
+BEGIN TRANSACTION
+EXECUTE AS admin SELECT 1
+SELECT 1; DROP TABLE {t}
+SELECT 1; SELECT 2
+SELECT 1 PARALLEL WITH SELECT 2
+SELECT 1 INTO OUTFILE '{out}'
+SELECT 1 INTO OUTFILE '{out}' AND STDOUT FORMAT CSV
+SELECT 1 INTO /* */ OUTFILE $${out}$$ FORMAT CSV
+DESCRIBE TABLE {t} INTO OUTFILE '{out}'
+SHOW TABLES INTO OUTFILE '{out}'
+EXPLAIN SELECT 1 INTO OUTFILE '{out}'
+INSERT INTO FUNCTION file('{out}', 'CSV', 'a Int8') SELECT 1
+INSERT INTO {t} FROM INFILE '/etc/hostname' FORMAT CSV
+SHOW PROCESSLIST
+SHOW GRANTS
+SHOW USERS
+SHOW ACCESS
+SHOW CREATE USER admin
+SHOW CREATE TABLE system.users
+SHOW CREATE DATABASE default
+SHOW TABLES FROM default
+SHOW DICTIONARIES
+SHOW CLUSTERS
+SHOW SETTINGS LIKE 'x'
+EXISTS TABLE system.users
+DESCRIBE system.users
+DESC `system`.users
+EXPLAIN CURRENT TRANSACTION
+EXPLAIN TABLE OVERRIDE file('x') COLUMNS (a Int8)
+EXPLAIN AST DROP TABLE {t}
+EXPLAIN SYNTAX INSERT INTO {t} SELECT 1
+1 + 1
+ALTER TABLE {t} MOVE PARTITION tuple() TO DISK 'x'
+MOVE USER a TO b
+COPY {t} TO '{out}'
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("statement", STATEMENTS)
@@ -173,32 +324,86 @@ def test_a_reader_cannot_run(wire: Any, table: str, admin: Any, tmp_path: Path, 
     assert admin.query(f"SELECT n, name FROM {table}").result_rows == [(1, "kept")]
 
 
-ADMIN_STATEMENTS = [
-    "SELECT 1 INTO OUTFILE '{out}'", "INSERT INTO FUNCTION file('{out}', 'CSV', 'a Int8') SELECT 1", "INSERT INTO TABLE FUNCTION url('http://127.0.0.1:1', 'CSV', 'a Int8') SELECT 1",
-    "INSERT INTO {t} (name) SELECT * FROM file('/etc/hostname', 'LineAsString')", "INSERT INTO {t} FROM INFILE '/etc/hostname' FORMAT CSV",
-    "CREATE TABLE x (a Int8) ENGINE = File(CSV)", "CREATE TABLE x (a Int8) ENGINE = File(CSV, '{out}')", "CREATE TABLE x (a Int8) ENGINE = URL('http://127.0.0.1:1', CSV)",
-    "CREATE TABLE x (a Int8) ENGINE = MySQL('h', 'd', 't', 'u', 'p')", "CREATE TABLE x (a Int8) ENGINE = Distributed(c, d, t)", "CREATE TABLE x (a Int8) ENGINE = Merge(system, '.*')",
-    "CREATE TABLE x (a Int8) ENGINE = Buffer(system, one, 1, 1, 1, 1, 1, 1, 1)", "CREATE TABLE x (a Int8) ENGINE = Dictionary(d)", "CREATE TABLE x (a Int8) ENGINE = Executable('x', CSV)",
-    "CREATE TABLE x (a Int8) ENGINE = Kafka", "CREATE TABLE x (a Int8) ENGINE = S3('http://127.0.0.1:1', CSV)", "CREATE TABLE x AS file('/etc/hostname')", "CREATE TABLE x AS system.users",
-    "CREATE TABLE x CLONE AS {t}", "CREATE TABLE x (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/tmp/')",
-    "CREATE TABLE x (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS storage_policy = 'x'", "ALTER TABLE {t} MODIFY SETTING storage_policy = 'x'",
-    "CREATE TABLE x (a String DEFAULT file('/etc/hostname')) ENGINE = Memory", "CREATE TABLE x (a String, b String TTL toDateTime(file('x'))) ENGINE = MergeTree ORDER BY a",
-    "CREATE TABLE x (a DateTime) ENGINE = MergeTree ORDER BY a TTL a GROUP BY a SET a = file('x')", "CREATE TABLE x (a DateTime) ENGINE = MergeTree ORDER BY a TTL a TO DISK 'x'",
-    "CREATE TABLE x (a String, CONSTRAINT c CHECK file('x') = '') ENGINE = Memory", "CREATE TABLE x (a String, PROJECTION p (SELECT file('x') ORDER BY a)) ENGINE = MergeTree ORDER BY a",
-    "CREATE VIEW x AS SELECT * FROM file('/etc/hostname')", "CREATE VIEW x AS SELECT file('/etc/hostname')", "CREATE VIEW x AS SELECT * FROM system.processes",
-    "CREATE VIEW x AS SELECT * FROM default.x", "CREATE VIEW x DEFINER = default SQL SECURITY DEFINER AS SELECT 1", "CREATE MATERIALIZED VIEW x TO default.y AS SELECT 1",
-    "CREATE MATERIALIZED VIEW x ENGINE = File(CSV) AS SELECT 1", "CREATE TABLE default.x (a Int8) ENGINE = Memory", "CREATE TABLE system.x (a Int8) ENGINE = Memory",
-    "CREATE DATABASE x", "CREATE DATABASE x ENGINE = Filesystem('/')", "CREATE DATABASE riverseq ENGINE = Memory", "DROP DATABASE default", "DROP DATABASE riverseq",
-    "RENAME TABLE {t} TO default.{t}", "RENAME DATABASE riverseq TO y", "ATTACH TABLE x FROM '/tmp/x' (a Int8) ENGINE = MergeTree ORDER BY a", "ATTACH DATABASE x ENGINE = Filesystem('/')",
-    "ALTER TABLE {t} FETCH PARTITION tuple() FROM '/x'", "ALTER TABLE {t} FREEZE WITH NAME 'x'", "ALTER TABLE {t} ATTACH PARTITION tuple() FROM system.x",
-    "ALTER TABLE {t} MOVE PARTITION tuple() TO TABLE default.x", "ALTER TABLE {t} ADD COLUMN z String DEFAULT file('x')", "ALTER TABLE {t} UPDATE name = file('/etc/hostname') WHERE 1",
-    "ALTER TABLE {t} DELETE WHERE name = file('/etc/hostname')", "DELETE FROM {t} WHERE file('/etc/hostname') = ''", "ALTER TABLE system.x DELETE WHERE 1", "DELETE FROM default.x WHERE 1",
-    "CREATE FUNCTION f AS () -> file('/etc/hostname')", "CREATE NAMED COLLECTION c AS url = 'x'", "CREATE USER x", "GRANT ALL ON *.* TO x", "SYSTEM SHUTDOWN", "SYSTEM KILL",
-    "SYSTEM RELOAD CONFIG", "SYSTEM LOAD PRIMARY KEY", "BACKUP DATABASE riverseq TO File('{out}')", "RESTORE DATABASE riverseq FROM File('{out}')",
-    "SELECT 1; SELECT 2", "SELECT * FROM system.stack_trace", "SELECT * FROM system.disks", "SELECT * FROM system.zookeeper", "SELECT 1 SETTINGS max_memory_usage = 0",
-    "SELECT 1 SETTINGS format_schema = 'x'", "INSERT INTO {t} SETTINGS async_insert = 1 VALUES (1, 'a')", "INSERT INTO {t} (name) VALUES (file('/etc/hostname'))",
-    "INSERT INTO {t} (name) VALUES ('a'), (concat('b', file('/etc/hostname')))", "INSERT INTO {t} FORMAT Template", "INSERT INTO {t} FORMAT MySQLDump", "INSERT INTO {t} FORMAT CapnProto",
-]  # fmt: skip
+ADMIN_STATEMENTS = """
+SELECT 1 INTO OUTFILE '{out}'
+INSERT INTO FUNCTION file('{out}', 'CSV', 'a Int8') SELECT 1
+INSERT INTO TABLE FUNCTION url('http://127.0.0.1:1', 'CSV', 'a Int8') SELECT 1
+INSERT INTO {t} (name) SELECT * FROM file('/etc/hostname', 'LineAsString')
+INSERT INTO {t} FROM INFILE '/etc/hostname' FORMAT CSV
+CREATE TABLE x (a Int8) ENGINE = File(CSV)
+CREATE TABLE x (a Int8) ENGINE = File(CSV, '{out}')
+CREATE TABLE x (a Int8) ENGINE = URL('http://127.0.0.1:1', CSV)
+CREATE TABLE x (a Int8) ENGINE = MySQL('h', 'd', 't', 'u', 'p')
+CREATE TABLE x (a Int8) ENGINE = Distributed(c, d, t)
+CREATE TABLE x (a Int8) ENGINE = Merge(system, '.*')
+CREATE TABLE x (a Int8) ENGINE = Buffer(system, one, 1, 1, 1, 1, 1, 1, 1)
+CREATE TABLE x (a Int8) ENGINE = Dictionary(d)
+CREATE TABLE x (a Int8) ENGINE = Executable('x', CSV)
+CREATE TABLE x (a Int8) ENGINE = Kafka
+CREATE TABLE x (a Int8) ENGINE = S3('http://127.0.0.1:1', CSV)
+CREATE TABLE x AS file('/etc/hostname')
+CREATE TABLE x AS system.users
+CREATE TABLE x CLONE AS {t}
+CREATE TABLE x (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS disk = disk(type = local, path = '/tmp/')
+CREATE TABLE x (a Int8) ENGINE = MergeTree ORDER BY a SETTINGS storage_policy = 'x'
+ALTER TABLE {t} MODIFY SETTING storage_policy = 'x'
+CREATE TABLE x (a String DEFAULT file('/etc/hostname')) ENGINE = Memory
+CREATE TABLE x (a String, b String TTL toDateTime(file('x'))) ENGINE = MergeTree ORDER BY a
+CREATE TABLE x (a DateTime) ENGINE = MergeTree ORDER BY a TTL a GROUP BY a SET a = file('x')
+CREATE TABLE x (a DateTime) ENGINE = MergeTree ORDER BY a TTL a TO DISK 'x'
+CREATE TABLE x (a String, CONSTRAINT c CHECK file('x') = '') ENGINE = Memory
+CREATE TABLE x (a String, PROJECTION p (SELECT file('x') ORDER BY a)) ENGINE = MergeTree ORDER BY a
+CREATE VIEW x AS SELECT * FROM file('/etc/hostname')
+CREATE VIEW x AS SELECT file('/etc/hostname')
+CREATE VIEW x AS SELECT * FROM system.processes
+CREATE VIEW x AS SELECT * FROM default.x
+CREATE VIEW x DEFINER = default SQL SECURITY DEFINER AS SELECT 1
+CREATE MATERIALIZED VIEW x TO default.y AS SELECT 1
+CREATE MATERIALIZED VIEW x ENGINE = File(CSV) AS SELECT 1
+CREATE TABLE default.x (a Int8) ENGINE = Memory
+CREATE TABLE system.x (a Int8) ENGINE = Memory
+CREATE DATABASE x
+CREATE DATABASE x ENGINE = Filesystem('/')
+CREATE DATABASE riverseq ENGINE = Memory
+DROP DATABASE default
+DROP DATABASE riverseq
+RENAME TABLE {t} TO default.{t}
+RENAME DATABASE riverseq TO y
+ATTACH TABLE x FROM '/tmp/x' (a Int8) ENGINE = MergeTree ORDER BY a
+ATTACH DATABASE x ENGINE = Filesystem('/')
+ALTER TABLE {t} FETCH PARTITION tuple() FROM '/x'
+ALTER TABLE {t} FREEZE WITH NAME 'x'
+ALTER TABLE {t} ATTACH PARTITION tuple() FROM system.x
+ALTER TABLE {t} MOVE PARTITION tuple() TO TABLE default.x
+ALTER TABLE {t} ADD COLUMN z String DEFAULT file('x')
+ALTER TABLE {t} UPDATE name = file('/etc/hostname') WHERE 1
+ALTER TABLE {t} DELETE WHERE name = file('/etc/hostname')
+DELETE FROM {t} WHERE file('/etc/hostname') = ''
+ALTER TABLE system.x DELETE WHERE 1
+DELETE FROM default.x WHERE 1
+CREATE FUNCTION f AS () -> file('/etc/hostname')
+CREATE NAMED COLLECTION c AS url = 'x'
+CREATE USER x
+GRANT ALL ON *.* TO x
+SYSTEM SHUTDOWN
+SYSTEM KILL
+SYSTEM RELOAD CONFIG
+SYSTEM LOAD PRIMARY KEY
+BACKUP DATABASE riverseq TO File('{out}')
+RESTORE DATABASE riverseq FROM File('{out}')
+SELECT 1; SELECT 2
+SELECT * FROM system.stack_trace
+SELECT * FROM system.disks
+SELECT * FROM system.zookeeper
+SELECT 1 SETTINGS max_memory_usage = 0
+SELECT 1 SETTINGS format_schema = 'x'
+INSERT INTO {t} SETTINGS async_insert = 1 VALUES (1, 'a')
+INSERT INTO {t} (name) VALUES (file('/etc/hostname'))
+INSERT INTO {t} (name) VALUES ('a'), (concat('b', file('/etc/hostname')))
+INSERT INTO {t} FORMAT Template
+INSERT INTO {t} FORMAT MySQLDump
+INSERT INTO {t} FORMAT CapnProto
+""".strip().splitlines()
 
 
 @pytest.mark.parametrize("statement", ADMIN_STATEMENTS)
@@ -211,11 +416,29 @@ def test_not_even_the_admin_can_run(wire: Any, table: str, admin: Any, tmp_path:
 
 
 SETTINGS = {
-    "readonly": "0", "max_memory_usage": "0", "max_execution_time": "0", "max_threads": "10000", "allow_ddl": "1", "additional_table_filters": "{}", "dialect": "kusto",
-    "implicit_select": "1", "allow_introspection_functions": "1", "input_format_values_interpret_expressions": "1", "format_schema": "x", "format_template_row": "/etc/hostname",
-    "output_format_schema": "/tmp/x", "format_avro_schema_registry_url": "http://127.0.0.1:1", "default_table_engine": "Memory", "log_queries": "1", "async_insert": "1",
-    "max_execution_time_leaf": "0", "allow_experimental_everything": "1", "max_memory_usage_for_user": "0", "custom_x": "1", "password": "x",
-}  # fmt: skip
+    "readonly": "0",
+    "max_memory_usage": "0",
+    "max_execution_time": "0",
+    "max_threads": "10000",
+    "allow_ddl": "1",
+    "additional_table_filters": "{}",
+    "dialect": "kusto",
+    "implicit_select": "1",
+    "allow_introspection_functions": "1",
+    "input_format_values_interpret_expressions": "1",
+    "format_schema": "x",
+    "format_template_row": "/etc/hostname",
+    "output_format_schema": "/tmp/x",
+    "format_avro_schema_registry_url": "http://127.0.0.1:1",
+    "default_table_engine": "Memory",
+    "log_queries": "1",
+    "async_insert": "1",
+    "max_execution_time_leaf": "0",
+    "allow_experimental_everything": "1",
+    "max_memory_usage_for_user": "0",
+    "custom_x": "1",
+    "password": "x",
+}
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -1,5 +1,7 @@
 """clickhouse-connect's repertoire against the real process."""
 
+# ruff: noqa: DTZ001  (the client takes and gives times of the server's zone without one)
+
 from __future__ import annotations
 
 from datetime import UTC, datetime
@@ -80,8 +82,8 @@ def test_streams_deliver_every_row_in_order(admin: Any) -> None:
 
 
 def test_arrow_streams_keep_dictionaries_and_nulls(admin: Any) -> None:
-    sql = "SELECT toLowCardinality(toString(number % 7)) AS k, if(number % 2, NULL, number) AS n, [number] AS a FROM numbers(200_000) SETTINGS output_format_arrow_low_cardinality_as_dictionary = 1"
-    with admin.query_arrow_stream(sql) as batches:
+    sql = "SELECT toLowCardinality(toString(number % 7)) AS k, if(number % 2, NULL, number) AS n, [number] AS a FROM numbers(200_000)"
+    with admin.query_arrow_stream(sql, settings={"output_format_arrow_low_cardinality_as_dictionary": 1}) as batches:
         table = pa.Table.from_batches(list(batches))
     assert table.num_rows == 200_000
     assert table.column("n").null_count == 100_000
@@ -127,7 +129,8 @@ def test_a_token_seen_before_drops_the_insert(writer: Any, table: str) -> None:
 
 def test_a_materialised_view_counts_a_replay_once(admin: Any, writer: Any, table: str) -> None:
     admin.command(
-        f"CREATE TABLE {table}_s (k String, c UInt64) ENGINE = SummingMergeTree ORDER BY k SETTINGS non_replicated_deduplication_window = 100"
+        f"CREATE TABLE {table}_s (k String, c UInt64) ENGINE = SummingMergeTree ORDER BY k "
+        "SETTINGS non_replicated_deduplication_window = 100"
     )
     admin.command(f"CREATE MATERIALIZED VIEW {table}_mv TO {table}_s AS SELECT kind AS k, count() AS c FROM {table} GROUP BY k")
     for _ in range(3):

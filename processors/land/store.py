@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
 from processors.land.client import Client
@@ -209,7 +209,7 @@ def record_plan(client: Client, plan: Plan) -> None:
         "model",
     )  # fmt: skip
     values = (
-        plan.plan_id, plan.build, [(c.kind, c.name, c.version, c.digest) for c in plan.components], dict(plan.code), plan.cutting.alleles,
+        plan.plan_id, plan.build, [asdict(c) for c in plan.components], dict(plan.code), plan.cutting.alleles,
         plan.cutting.cells, plan.cutting.size, plan.annotation_key, plan.lookup_key, plan.score_key, model_name(plan) if model else "",
     )  # fmt: skip
     client.insert_rows("plan", columns, [values], record_token("plan", plan.plan_id))

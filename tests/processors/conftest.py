@@ -1,4 +1,4 @@
-"""A small world for the stages: a seeded genome of one contig, gene models on both strands, ClinVar-like and frequency VCFs, the bundled model."""
+"""A small world for the stages: a seeded genome, gene models on both strands, ClinVar-like and frequency VCFs, the bundled model."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,13 +13,16 @@ from processors.knowledge.sources.sites import SourceRefused
 from processors.pipeline import COLUMNS, OutputRefused, annotate_file, resources_from_files
 from schemas.assembly import contig_table
 
+if TYPE_CHECKING:
+    from tests.processors.conftest import World
+
 
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open() as handle:
         return list(csv.DictReader(handle, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
-def test_every_alt_has_rows_in_the_files_order_and_letters(small_world, tmp_path: Path) -> None:
+def test_every_alt_has_rows_in_the_files_order_and_letters(small_world: World, tmp_path: Path) -> None:
     base = small_world.sequence[1_999:2_010]
     source = small_world.vcf(
         "odd.vcf",
@@ -43,7 +47,7 @@ def test_every_alt_has_rows_in_the_files_order_and_letters(small_world, tmp_path
         assert picks.count("1") == (0 if name in ("two", "three") or alt == "*" else 1)
 
 
-def test_parquet_holds_what_tsv_holds(small_world, tmp_path: Path) -> None:
+def test_parquet_holds_what_tsv_holds(small_world: World, tmp_path: Path) -> None:
     source = small_world.vcf("plain.vcf", [f"A\t{p}\tv{k}\t{r}\t{a}\t.\t.\t." for k, (p, r, a) in enumerate(small_world.sites)])
     seen: list[float] = []
     for name in ("out.tsv", "out.parquet"):
@@ -53,7 +57,7 @@ def test_parquet_holds_what_tsv_holds(small_world, tmp_path: Path) -> None:
     assert {row["frequency_answer"] for row in rows_of(tmp_path / "out.tsv")} == {"found", "unknown"}
 
 
-def test_a_refused_file_leaves_no_output(small_world, tmp_path: Path) -> None:
+def test_a_refused_file_leaves_no_output(small_world: World, tmp_path: Path) -> None:
     letters = small_world.sequence
     wrong = [f"A\t{p}\t.\t{'ACGT'['ACGT'.index(letters[p - 1]) - 1]}\t{letters[p - 1]}\t.\t.\t." for p in range(10, 20)]
     source = small_world.vcf("wrong.vcf", wrong)

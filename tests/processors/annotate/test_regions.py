@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,6 @@ def transcript(
 
 
 def compiled(root: Path, models: list[Model]) -> Transcripts:
-    from collections import Counter
-
     return Transcripts(pack_models(GeneModels(models, Counter()), root, TABLE, name="t", version="1", source="test", sha256=""))
 
 
@@ -118,7 +117,7 @@ def test_the_pick_prefers_mane_then_canonical_then_the_worst_terms(tmp_path: Pat
 spans_of_events = st.lists(st.tuples(st.integers(9_000, 11_500), st.integers(0, 30), st.integers(0, 3)), min_size=1, max_size=40)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(spans_of_events, st.integers(0, 1_000_000))
 def test_an_allele_and_its_twin_on_the_mirrored_transcript_agree(
     tmp_path_factory: pytest.TempPathFactory, events: list[tuple[int, int, int]], seed: int
@@ -126,12 +125,8 @@ def test_an_allele_and_its_twin_on_the_mirrored_transcript_agree(
     rng = np.random.default_rng(seed)
     edges = np.sort(rng.choice(np.arange(9_500, 11_000), 8, replace=False)).tolist()
     exons = list(zip(edges[::2], edges[1::2], strict=True))
-    cds = (edges[0] + int(rng.integers(0, 20)), edges[7] - int(rng.integers(0, 20)))
-    cds = (
-        cds
-        if any(max(a, cds[0]) < min(b, cds[1]) for a, b in exons) and exons[0][0] <= cds[0] < exons[0][1] and exons[3][0] < cds[1]
-        else None
-    )
+    low, high = edges[0] + int(rng.integers(0, 20)), edges[7] - int(rng.integers(0, 20))
+    cds = (low, high) if low < exons[0][1] and high > exons[3][0] else None
     mirrored = [(LENGTH - b, LENGTH - a) for a, b in reversed(exons)]
     root = tmp_path_factory.mktemp("mirror")
     one = compiled(root, [transcript("T", exons, cds)])

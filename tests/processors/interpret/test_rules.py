@@ -21,7 +21,8 @@ def one(**changes: Any) -> tuple[bool, bool]:
         "frequency_answer": Answer.UNKNOWN, "frequency": np.nan, "region": Region.CODING,
     } | changes  # fmt: skip
     kinds = {"score": np.float32, "frequency": np.float32}
-    found = screen_alleles(**{key: np.array([value], dtype=kinds.get(key, np.uint8)) for key, value in values.items()}, threshold=0.9)
+    columns: dict[str, Any] = {key: np.array([value], dtype=kinds.get(key, np.uint8)) for key, value in values.items()}
+    found = screen_alleles(**columns, threshold=0.9)
     return bool(found.clinvar[0]), bool(found.score[0])
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,17 +19,19 @@ bases = st.text("ACGT", min_size=1, max_size=16)
 alleles = st.tuples(st.integers(0, 60), bases, bases)
 
 
-def spelled(rows: list[tuple[int, str, str]]) -> tuple[np.ndarray, Spelling]:
-    columns = []
-    for place in (1, 2):
-        offsets = np.zeros(len(rows) + 1, dtype=np.int32)
-        np.cumsum([len(str(row[place])) for row in rows], out=offsets[1:])
-        columns += [offsets, np.frombuffer("".join(str(row[place]) for row in rows).encode() or b"\0", dtype=np.uint8)]
-    where = Spelling(*columns)
-    return allele_ids(np.array([row[0] for row in rows], dtype=np.int64), *columns), where
+def column(texts: list[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    offsets = np.zeros(len(texts) + 1, dtype=np.int32)
+    np.cumsum([len(text) for text in texts], out=offsets[1:])
+    return offsets, np.frombuffer("".join(texts).encode() or b"\0", dtype=np.uint8)
 
 
-def index_of(root: Path, rows: list[tuple[int, str, str]], rank: list[int]) -> tuple[AlleleIndex, np.ndarray, Counter[str]]:
+def spelled(rows: list[tuple[int, str, str]]) -> tuple[npt.NDArray[np.uint64], Spelling]:
+    where = Spelling(*column([row[1] for row in rows]), *column([row[2] for row in rows]))
+    linear = np.array([row[0] for row in rows], dtype=np.int64)
+    return allele_ids(linear, where.ref_offsets, where.ref_bytes, where.alt_offsets, where.alt_bytes), where
+
+
+def index_of(root: Path, rows: list[tuple[int, str, str]], rank: list[int]) -> tuple[AlleleIndex, npt.NDArray[np.int64], Counter[str]]:
     tally: Counter[str] = Counter()
     ids, spelling = spelled(rows)
     chosen, arrays = index_arrays(ids, spelling, (np.array(rank),), tally)
@@ -37,7 +41,7 @@ def index_of(root: Path, rows: list[tuple[int, str, str]], rank: list[int]) -> t
 @settings(max_examples=60, deadline=None)
 @given(held=st.lists(alleles, min_size=1, max_size=60), asked=st.lists(alleles, min_size=1, max_size=60), data=st.data())
 def test_every_allele_is_found_exactly_where_a_dictionary_finds_it(
-    tmp_path_factory, held: list[tuple[int, str, str]], asked: list[tuple[int, str, str]], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, held: list[tuple[int, str, str]], asked: list[tuple[int, str, str]], data: st.DataObject
 ) -> None:
     rank = data.draw(st.permutations(range(len(held))))
     index, chosen, tally = index_of(tmp_path_factory.mktemp("lookup"), held, rank)

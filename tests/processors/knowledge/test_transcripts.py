@@ -22,7 +22,7 @@ chr21\t.\tCDS\t1051\t1100\t.\t-\t2\tParent=transcript:T1
 chr21\t.\tCDS\t1901\t1950\t.\t-\t0\tParent=transcript:T1
 """
 GTF = """21\t.\tgene\t1001\t2000\t.\t-\t.\tgene_id "G1"; gene_name "ABC D"; gene_biotype "protein_coding";
-21\t.\ttranscript\t1001\t2000\t.\t-\t.\tgene_id "G1"; transcript_id "T1"; transcript_version "3"; gene_name "ABC D"; transcript_biotype "protein_coding"; tag "basic"; tag "MANE_Select";
+21\t.\ttranscript\t1001\t2000\t.\t-\t.\tgene_id "G1"; transcript_id "T1"; transcript_version "3"; tag "basic"; tag "MANE_Select";
 21\t.\texon\t1001\t1100\t.\t-\t.\tgene_id "G1"; transcript_id "T1";
 21\t.\texon\t1901\t2000\t.\t-\t.\tgene_id "G1"; transcript_id "T1";
 21\t.\tCDS\t1054\t1100\t.\t-\t2\tgene_id "G1"; transcript_id "T1";
@@ -57,8 +57,10 @@ def test_lines_may_come_in_any_order(tmp_path: Path) -> None:
 def test_what_cannot_be_a_transcript_is_counted(tmp_path: Path) -> None:
     bad = (
         GFF3
-        + "chrUn_x\t.\tmRNA\t1\t9\t.\t+\t.\tID=transcript:T2;Parent=gene:G1;transcript_id=T2\nchrUn_x\t.\texon\t1\t9\t.\t+\t.\tParent=transcript:T2\n"
-        + "21\t.\tmRNA\t46709900\t46709999\t.\t+\t.\tID=transcript:T3;transcript_id=T3\n21\t.\texon\t46709900\t46709999\t.\t+\t.\tParent=transcript:T3\n"
+        + "chrUn_x\t.\tmRNA\t1\t9\t.\t+\t.\tID=transcript:T2;Parent=gene:G1;transcript_id=T2\n"
+        + "chrUn_x\t.\texon\t1\t9\t.\t+\t.\tParent=transcript:T2\n"
+        + "21\t.\tmRNA\t46709900\t46709999\t.\t+\t.\tID=transcript:T3;transcript_id=T3\n"
+        + "21\t.\texon\t46709900\t46709999\t.\t+\t.\tParent=transcript:T3\n"
         + "21\t.\texon\t5\t9\t.\t+\t.\tParent=transcript:T9\n"
         + "21\t.\tmRNA\t1\t90\t.\t+\t.\tID=transcript:T4;Parent=gene:G1;transcript_id=T4\n"
         + "21\t.\texon\t1\t50\t.\t+\t.\tParent=transcript:T4\n21\t.\texon\t40\t90\t.\t+\t.\tParent=transcript:T4\n"

@@ -135,7 +135,7 @@ def test_an_oversized_or_incomplete_folder_is_refused(folder: Path, tmp_path: Pa
     monkeypatch.setattr(models, "MAX_CARD_BYTES", 10)
     with pytest.raises(ModelRefused, match="at most 10 are opened"):
         add_model(folder, tmp_path / "packs")
-    with pytest.raises(ModelRefused, match="card.json"):
+    with pytest.raises(ModelRefused, match=r"card\.json"):
         add_model(tmp_path / "nowhere", tmp_path / "packs")
 
 

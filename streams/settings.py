@@ -88,6 +88,8 @@ class Settings(BaseSettings):
         for name in ("kafka", "clickhouse"):
             if getattr(settings, name) is None and run.get(name):
                 known[name] = run[name]
+        if "roots" not in settings.model_fields_set and run.get("roots"):
+            known["roots"] = tuple(Path(root) for root in run["roots"])
         if settings.installation_key is None:
             key = _read_json(settings.state / "secrets.json").get("installation_key")
             if key:

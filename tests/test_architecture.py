@@ -117,9 +117,7 @@ def test_importing_the_command_reads_no_setting_and_loads_no_heavy_library() -> 
     import subprocess
     import sys
 
-    program = (
-        "import sys, streams.cli, streams.cli.app; "
-        "print(sorted({'chdb', 'onnxruntime', 'faust', 'clickhouse_connect', 'cyvcf2', 'numba', 'pyarrow', 'confluent_kafka'} & set(sys.modules)))"
-    )
+    heavy = {"chdb", "onnxruntime", "faust", "clickhouse_connect", "cyvcf2", "numba", "pyarrow", "confluent_kafka", "pydantic"}
+    program = "import sys, streams.cli, streams.cli.app; print(*sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert answer.stdout.strip() == "[]"
+    assert not heavy & set(answer.stdout.split())

@@ -16,7 +16,7 @@ from typing import Any
 
 from deploy.local.errors import LocalError
 from deploy.local.services import PARTS, installation
-from deploy.local.state import AlreadyRunning, ProcessState, Run, open_state
+from deploy.local.state import AlreadyRunning, Run, open_state
 from deploy.local.supervisor import Event, EventKind, OnEvent, StartFailed, Supervisor
 
 
@@ -163,6 +163,5 @@ def event_from_json(line: str) -> Event:
     raw = json.loads(line)
     run = raw["run"]
     if run is not None:
-        processes = {name: ProcessState(**value) for name, value in run.pop("processes").items()}
-        run = Run(processes=processes, **run)
+        run = Run.from_json(run)
     return Event(EventKind(raw["kind"]), raw["service"], raw["detail"], run)

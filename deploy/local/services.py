@@ -75,7 +75,8 @@ def installation(
         command = _python(WORKERS[name.partition("-")[0]])
         processes.append(Service(name, command, _http(f"http://{HOST}:{chosen[name]}/readyz"), metrics))
     shown = _without_credentials(address)
-    run = Run(os.getpid(), servers, shown, metrics={name: f"http://{HOST}:{chosen[name]}" for name in names})
+    metrics_at = {name: f"http://{HOST}:{chosen[name]}" for name in names}
+    run = Run(os.getpid(), servers, shown, metrics=metrics_at, roots=tuple(str(root.resolve()) for root in roots))
     return Installation((tuple(stores), *topics, tuple(processes)), run)
 
 

@@ -59,18 +59,28 @@ class ProcessState:
 
 @dataclass(frozen=True)
 class Run:
-    """Content of run.json. `kafka` is `host:port`, the others are base URLs without credentials."""
+    """Content of run.json. `kafka` is `host:port`, the others are base URLs without credentials.
+
+    `roots` are the folders given to `up`; empty: events may name any file.
+    """
 
     pid: int
     kafka: str
     clickhouse: str | None = None
     board: str | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
+    roots: tuple[str, ...] = ()
     processes: Mapping[str, ProcessState] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The object that run.json holds and `up --json` prints."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Run:
+        """The run that `as_json` described."""
+        processes = {name: ProcessState(**value) for name, value in raw["processes"].items()}
+        return cls(**{**raw, "processes": processes, "roots": tuple(raw.get("roots", ()))})
 
 
 @dataclass(frozen=True)
@@ -111,8 +121,7 @@ class State:
             raw = json.loads((self.root / "run.json").read_text())
         except FileNotFoundError:
             return None
-        processes = {name: ProcessState(**value) for name, value in raw.pop("processes").items()}
-        return Run(processes=processes, **raw)
+        return Run.from_json(raw)
 
     def write_run(self, run: Run) -> None:
         """Replace run.json in one step, so that a reader never sees half of it."""

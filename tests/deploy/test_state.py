@@ -94,7 +94,7 @@ def test_run_json_reads_back_as_it_was_written(tmp_path: Path) -> None:
         state.write_run(RUN)
         assert state.run() == RUN
         raw = json.loads((state.root / "run.json").read_text())
-        assert set(raw) == {"pid", "kafka", "clickhouse", "board", "metrics", "processes"}
+        assert set(raw) == {"pid", "kafka", "clickhouse", "board", "metrics", "processes", "roots"}
         assert raw["processes"]["broker"] == {"pid": 8, "restarts": 0, "reason": "", "ready": False}
         state.remove_run()
         assert state.run() is None

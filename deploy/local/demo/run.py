@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.local import commands
-from deploy.local.demo.make import DemoFiles, make_demo
+from deploy.local.demo.make import CONTIGS, SITES, DemoFiles, make_demo
 from deploy.local.demo.summary import Summary, collect, show
 from deploy.local.state import State, open_state
 from deploy.local.telling import Told
@@ -35,8 +35,10 @@ class Watch:
     interpreting: float
 
 
-def run_demo(folder: Path, *, seed: int, keep: bool, as_json: bool) -> int:
+def run_demo(folder: Path, *, seed: int, keep: bool, as_json: bool, contigs: tuple[int, ...] = CONTIGS, sites: int = SITES) -> int:
     """Run it all on the state folder `folder`; the exit code is 0 where every variant is accounted for.
+
+    `contigs` (bases each) and `sites` (of the population) size the made-up world.
 
     Raises WrongUse for a state folder that is somebody's own, LocalError where things do not start.
     """
@@ -44,7 +46,13 @@ def run_demo(folder: Path, *, seed: int, keep: bool, as_json: bool) -> int:
     session = Session(folder)
     state = fresh_state(folder)
     marks = [time.perf_counter()]
-    files = make_demo(state.root / "demo" / "input", seed=seed, tell=lambda text: console.print(f"making  {text}", markup=False))
+    files = make_demo(
+        state.root / "demo" / "input",
+        seed=seed,
+        contigs=contigs,
+        sites=sites,
+        tell=lambda text: console.print(f"making  {text}", markup=False),
+    )
     marks.append(time.perf_counter())
     compile_packs(session, files, console)
     marks.append(time.perf_counter())

@@ -172,6 +172,8 @@ class Ingestion:
             held += [(cut, -1) for cut in self._faults.flush(self._parser.records)]
             for cut, contig in held:
                 yield self._emit(cut, contig)
+            if self._contig >= 0:
+                self._genome.release(self._contig)
             self._finish()
         finally:
             self.close()
@@ -193,6 +195,8 @@ class Ingestion:
 
     def _begin_contig(self, contig: int, record: int) -> None:
         name = self._genome.table.contigs[contig].name
+        if self._contig >= 0:
+            self._genome.release(self._contig)
         if contig in self._closed:
             raise ContigsScattered(
                 self._source.path, f"records of {name} do not stand together; sort the file (bcftools sort)", record=record

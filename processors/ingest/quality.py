@@ -41,7 +41,7 @@ COUNTS = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "snv", "transitions", "insertions", "deletions", "complex", "het", "hom", "haploid", "x_het", "x_hom", "y_calls", "mt_calls",
+            "snv", "transitions", "insertions", "deletions", "complex", "het", "hom", "haploid", "x_het", "x_hom", "x_haploid", "y_calls", "mt_calls",
             "ploidy_contradictions", "balance_count", "balance_outliers", "hom_ref_reads", "hom_reads",
         )
     ] + [("balance_sum", np.float64), ("balance_squares", np.float64)]
@@ -84,7 +84,8 @@ class Quality:
         """Named figures of one sample; `tally` a row of layout.TALLY, `depths` and `qualities` its histograms.
 
         `sex` is a Sex. `contamination_signal` is the share of REF reads at homozygous ALT SNVs: near 0 in a clean sample, about half the
-        admixed share in a contaminated one. `het_balance_*` are of ALT reads among REF and ALT reads of heterozygous autosomal SNVs.
+        admixed share in a contaminated one. `sex_contradictions` are SNVs on X outside the pseudo-autosomal regions that the sex does not
+        allow: heterozygous ones of a male (mosaic, XXY, mapping), haploid ones of a female. `het_balance_*` are of ALT reads among REF and ALT reads of heterozygous autosomal SNVs.
         """
         row = self.counts[sample]
         figures = {
@@ -94,7 +95,10 @@ class Quality:
                 "mt_calls", "ploidy_contradictions",
             )
         }  # fmt: skip
-        figures["sex"] = float(self.sex(sample))
+        sex = self.sex(sample)
+        figures["sex"] = float(sex)
+        if sex in (Sex.MALE, Sex.FEMALE):
+            figures["sex_contradictions"] = float(row["x_het"] if sex is Sex.MALE else row["x_haploid"])
 
         def ratio(name: str, above: float, below: float) -> None:
             if below > 0:
@@ -178,6 +182,7 @@ def _count(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915
             if kind == _X and not pseudo and snv:
                 count.x_het += het
                 count.x_hom += hom or call.ploidy == 1
+                count.x_haploid += call.ploidy == 1
             elif kind == _Y and not pseudo:
                 count.y_calls += 1
             elif kind == _MT:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import gzip
+import mmap
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -192,7 +193,10 @@ class Genome:
         rows = pack.extra["contigs"]
         if [(c.name, c.length) for c in self.table.contigs] != [(name, length) for name, length, _ in rows]:
             raise PackError(f"{pack.path}: its contigs are not those of {pack.build} as this version knows it; build it again")
-        self.sequence: U8 = np.asarray(pack.array("sequence"))
+        mapped = pack.array("sequence")
+        self._pages: mmap.mmap | None = getattr(mapped, "_mmap", None)
+        self._data = int(getattr(mapped, "offset", 0)) % mmap.ALLOCATIONGRANULARITY
+        self.sequence: U8 = np.asarray(mapped)
         """All bases, contigs back to back in FASTA order."""
         self.sequence_offsets: I64 = np.array([offset for _, _, offset in rows], dtype=np.int64)
         """Each contig's first base in `sequence`, -1 where it has none."""
@@ -202,6 +206,19 @@ class Genome:
         """Bases of a contig by index, `uint8[length]`, ASCII, N unknown; None where the FASTA had no such record."""
         offset = int(self.sequence_offsets[contig])
         return None if offset < 0 else self.sequence[offset : offset + int(self.lengths[contig])]
+
+    def release(self, contig: int) -> None:
+        """Give the pages of a contig that is done with back to the system; they are read again when they are touched again.
+
+        Without it a worker's resident memory grows to the whole genome, though none of it is its own.
+        """
+        offset = int(self.sequence_offsets[contig])
+        if self._pages is None or offset < 0:
+            return
+        first = -(-(self._data + offset) // mmap.PAGESIZE) * mmap.PAGESIZE
+        last = (self._data + offset + int(self.lengths[contig])) // mmap.PAGESIZE * mmap.PAGESIZE
+        if last > first:
+            self._pages.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def check_ref(self, contigs: I32, starts: I64, ref_offsets: I64, ref_bytes: U8) -> U8:
         """RefCheck of n alleles: contig indexes, 0-based starts, and REFs as an Arrow binary column (n + 1 offsets, upper-case bytes)."""

@@ -62,6 +62,15 @@ def test_sex_is_told_by_heterozygosity_on_x(run: Any, write_vcf: Any, grch38: Ge
     assert _figures(run, write_vcf, grch38, lines)["sex"] == sex
 
 
+def test_calls_on_x_that_the_sex_does_not_allow_are_counted(run: Any, write_vcf: Any, grch38: Genome) -> None:
+    def figure(gts: list[str]) -> float:
+        lines = [f"X {3_000_000 + 10 * n} . A G . . . GT {gt}" for n, gt in enumerate(gts)]
+        return _figures(run, write_vcf, grch38, lines)["sex_contradictions"]
+
+    assert figure(["1"] * 60 + ["0/1"] * 3) == 3  # a male's
+    assert figure(["0/1"] * 60 + ["1/1"] * 30 + ["1"] * 4) == 4  # a female's
+
+
 def test_pseudo_autosomal_calls_do_not_tell_the_sex(run: Any, write_vcf: Any, grch38: Genome) -> None:
     lines = [f"X {20_000 + 10 * n} . A G . . . GT 0/1" for n in range(100)]
     assert _figures(run, write_vcf, grch38, lines)["sex"] == Sex.NOT_ASSESSABLE

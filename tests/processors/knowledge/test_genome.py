@@ -124,6 +124,17 @@ def test_another_kind_of_pack_is_no_genome(tmp_path: Path) -> None:
         Genome(pack)
 
 
+def test_a_released_contig_is_read_again(tmp_path: Path) -> None:
+    text = ">one\n" + "ACGT" * 20_000 + "\n>two\n" + "TTGCA" * 9_000 + "\n"
+    genome = Genome(build_genome(_write(tmp_path, text), tmp_path / "packs", "toy", "1"))
+    bases = genome.bases(1)
+    assert bases is not None
+    before = bases.tobytes()
+    for contig in (0, 1):
+        genome.release(contig)
+    assert bases.tobytes() == before == b"TTGCA" * 9_000
+
+
 @pytest.mark.real_data
 def test_the_known_bases_of_chromosome_21_are_those_of_the_fasta(tmp_path: Path, real_data: Path) -> None:
     fasta = real_data / "chr21_GRCh38" / "chr21.GRCh38.known.fa.gz"

@@ -41,7 +41,8 @@ COUNTS = np.dtype(
     [
         (name, np.int64)
         for name in (
-            "snv", "transitions", "insertions", "deletions", "complex", "het", "hom", "haploid", "x_het", "x_hom", "x_haploid", "y_calls", "mt_calls",
+            "snv", "transitions", "insertions", "deletions", "complex", "het", "hom", "haploid", "x_het", "x_hom", "x_haploid",
+            "y_calls", "mt_calls",
             "ploidy_contradictions", "balance_count", "balance_outliers", "hom_ref_reads", "hom_reads",
         )
     ] + [("balance_sum", np.float64), ("balance_squares", np.float64)]
@@ -85,7 +86,8 @@ class Quality:
 
         `sex` is a Sex. `contamination_signal` is the share of REF reads at homozygous ALT SNVs: near 0 in a clean sample, about half the
         admixed share in a contaminated one. `sex_contradictions` are SNVs on X outside the pseudo-autosomal regions that the sex does not
-        allow: heterozygous ones of a male (mosaic, XXY, mapping), haploid ones of a female. `het_balance_*` are of ALT reads among REF and ALT reads of heterozygous autosomal SNVs.
+        allow: heterozygous ones of a male (mosaic, XXY, mapping), haploid ones of a female. `het_balance_*` are of ALT reads among REF
+        and ALT reads of heterozygous autosomal SNVs.
         """
         row = self.counts[sample]
         figures = {

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from processors.score.features import features_of
@@ -19,7 +20,7 @@ def score(chunks: Sequence[Chunk], resources: Resources) -> list[Chunk]:
     """The chunks, in their order, with SCORE_FIELDS appended. A row's score does not depend on which chunks share its batch."""
     if resources.model is None:
         return [_append(chunk, np.full(chunk.rows.num_rows, Scored.NO_MODEL, dtype=np.uint8), _nothing(chunk)) for chunk in chunks]
-    found = [features_of(chunk.rows, resources.transcripts.layout, resources.bases(chunk.header.contig)) for chunk in chunks]
+    found = [features_of(chunk.rows, resources.transcripts.layout, _bases(chunk, resources)) for chunk in chunks]
     results = resources.model.batcher.run([part.matrix for part in found])
     scored: list[Chunk] = []
     for chunk, part, values in zip(chunks, found, results, strict=True):
@@ -32,9 +33,14 @@ def score(chunks: Sequence[Chunk], resources: Resources) -> list[Chunk]:
     return scored
 
 
-def _nothing(chunk: Chunk) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def _bases(chunk: Chunk, resources: Resources) -> npt.NDArray[np.uint8] | None:
+    """The contig's bases; none for the mitochondrion, whose genetic code is another than the features'."""
+    return None if chunk.header.contig == "MT" else resources.bases(chunk.header.contig)
+
+
+def _nothing(chunk: Chunk) -> npt.NDArray[np.float32]:
     return np.full(chunk.rows.num_rows, np.nan, dtype=np.float32)
 
 
-def _append(chunk: Chunk, state: np.ndarray[tuple[int], np.dtype[np.uint8]], column: np.ndarray[tuple[int], np.dtype[np.float32]]) -> Chunk:
+def _append(chunk: Chunk, state: npt.NDArray[np.uint8], column: npt.NDArray[np.float32]) -> Chunk:
     return chunk.append(SCORE_FIELDS, [pa.array(state), pa.array(column, from_pandas=False)])

@@ -72,7 +72,7 @@ def test_a_refused_file_leaves_no_output(small_world: World, tmp_path: Path) -> 
 def test_no_awkward_record_is_skipped_or_crashes(real_data: Path, tmp_path: Path) -> None:
     folder = real_data / "vep_truth"
     resources = resources_from_files(
-        folder / "ref.GRCh38.fa.gz", folder / "genes.GRCh38.gff3.gz", "hg38", tmp_path / "packs", provider="cpu"
+        real_data / "chr21_GRCh38/chr21.GRCh38.known.fa.gz", folder / "genes.GRCh38.gff3.gz", "hg38", tmp_path / "packs", provider="cpu"
     )
     assert len(resources.genome.table.contigs) == len(contig_table("GRCh38").contigs)
     done = annotate_file(folder / "rawsplit.open.GRCh38.vcf.gz", tmp_path / "raw.tsv", resources)

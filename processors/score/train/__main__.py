@@ -7,12 +7,10 @@ import hashlib
 import json
 import sys
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupKFold
 
 from processors.score.features import COUNT, FEATURE_VERSION, SCHEMA_HASH
@@ -34,7 +32,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model folder to write")
     parser.add_argument("--version", default="1")
     chosen = parser.parse_args()
-    warnings.filterwarnings("ignore", category=ConvergenceWarning)
     with tempfile.TemporaryDirectory() as work:
         found, counts = labelled.load(chosen.data, Path(work))
     card = train(found, counts, chosen.out, chosen.version)

@@ -6,6 +6,7 @@ see. The graph is written by hand: Sub, Mul, Gemm, Relu, Sigmoid only, so CUDA r
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPClassifier
@@ -21,6 +23,7 @@ from processors.score.features import COUNT
 
 HIDDEN = (24, 12)
 MEMBERS = 4
+MAX_ITERATIONS = 15
 OPSET = 17
 IR_VERSION = 8
 
@@ -70,8 +73,9 @@ def _members(features: F32, label: npt.NDArray[np.int8], seed: int) -> Network:
     x = np.clip((features - mean) * scale, -8, 8)
     members = []
     for member in range(MEMBERS):
-        net = MLPClassifier(HIDDEN, alpha=3.0, batch_size=128, learning_rate_init=1e-3, max_iter=15, random_state=seed + member)
-        with np.errstate(all="ignore"):
+        net = MLPClassifier(HIDDEN, alpha=3.0, batch_size=128, learning_rate_init=1e-3, max_iter=MAX_ITERATIONS, random_state=seed + member)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # it stops early on purpose: MAX_ITERATIONS regularises
             net.fit(x, label)
         members.append(tuple((w.astype(np.float32), b.astype(np.float32)) for w, b in zip(net.coefs_, net.intercepts_, strict=True)))
     return Network(mean, scale, tuple(members), 1.0, 0.0)

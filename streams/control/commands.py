@@ -21,6 +21,8 @@ from streams.control.publication import Publisher
 from streams.control.records import Position
 from streams.failpoints import FailPoint
 
+SWEEPS = (30.0, 300.0, 3600.0)
+"""Seconds after a deletion at which rows that an insert under way has added meanwhile are removed. No view ever shows them."""
 _SAMPLE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -36,6 +38,7 @@ class Commands:
         self._intake = intake
         self._publisher = publisher
         self._active = active
+        self._sweeps: list[tuple[float, str, int]] = []  # (clock seconds, sample_id, epoch)
         self._kinds: dict[str, Callable[[Command, str, Position], str]] = {
             "cancel": self._cancel,
             "delete": self._delete,
@@ -67,6 +70,17 @@ class Commands:
             return sample
         return self._intake.sample_id(sample)
 
+    def sweep(self) -> int:
+        """Remove what was inserted for deleted samples after their deletion, where it is time to look. Raises StoreError."""
+        desk = self._desk
+        with desk.lock:
+            due = [sweep for sweep in self._sweeps if sweep[0] <= desk.clock.seconds()]
+        for sweep in due:
+            desk.records.delete_sample(sweep[1], sweep[2], lambda: None)
+            with desk.lock:
+                self._sweeps.remove(sweep)
+        return len(due)
+
     # --- kinds -------------------------------------------------------------------------------------------------------
 
     def _cancel(self, command: Command, sample_id: str, position: Position) -> str:
@@ -94,8 +108,11 @@ class Commands:
             )  # fmt: skip
         for flight in list(desk.of_sample(sample_id)):
             self._end(flight.submission, flight.revision, RevisionStatus.DELETED, _because("a sample of it was deleted", command))
-        records.delete_sample(sample_id, records.next_epoch(sample_id), lambda: desk.points.reach(FailPoint.DELETE_EPOCH))
+        epoch = records.next_epoch(sample_id)
+        records.delete_sample(sample_id, epoch, lambda: desk.points.reach(FailPoint.DELETE_EPOCH))
+        now = desk.clock.seconds()
         with desk.lock:
+            self._sweeps += [(now + after, sample_id, epoch) for after in SWEEPS]
             desk.projection.forget(sample_id)
         return f"deleted {len(submissions)} submissions"
 

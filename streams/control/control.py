@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from schemas.events import Command, CompletionEvent, Receipt, SampleManifest
@@ -13,6 +14,7 @@ from streams.control.desk import Desk
 from streams.control.gate import Refused, Surroundings
 from streams.control.intake import Intake, Outcome
 from streams.control.plans import ActiveSet
+from streams.control.progress import Phase
 from streams.control.publication import Publisher
 from streams.control.rebuild import restore
 from streams.control.records import Position
@@ -96,12 +98,16 @@ class Control:
         return sum(self.publisher.verify(flight) for flight in self.watch.look())
 
     def announce(self) -> int:
-        """Send results that are published and not announced. Raises StoreError, BrokerError."""
+        """Send results that are published and not announced; sweep behind deletions. Raises StoreError, BrokerError."""
+        self.commands.sweep()
         return self.publisher.announce_all()
 
     def show(self) -> int:
         """Send the sample states that are due. Raises BrokerError."""
         desk = self.desk
         with desk.lock:
+            phases = Counter(flight.progress.phase for flight in desk.in_flight.values())
+            for phase in Phase:
+                self._metrics.samples.labels(phase.value).set(phases[phase])
             crowd = max((len(flight.submission.samples) for flight in desk.in_flight.values()), default=1)
             return desk.projection.flush(desk.clock.seconds(), crowd)

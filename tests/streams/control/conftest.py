@@ -66,7 +66,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHou
 def client(engine: RunningClickHouse) -> Iterator[Client]:
     with connect(engine.dsn("admin")) as admin:
         for (table,) in admin.rows(
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND name != 'migration'"
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 AND name != 'migration'"
         ):
             admin.command(f"TRUNCATE TABLE {table}")
     with connect(engine.dsn("writer")) as writer:

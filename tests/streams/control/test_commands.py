@@ -96,6 +96,20 @@ def test_a_sample_deleted_in_flight_never_lands(lab: Any) -> None:
     assert lab.results() == []
 
 
+def test_rows_that_slip_in_behind_a_deletion_are_swept_away(lab: Any) -> None:
+    published(lab)
+    kept = lab.client.rows("SELECT submission_id, sample_id, call_set, allele_id, record, alt_index FROM calls LIMIT 1")
+    lab.command("delete")
+    lab.run()
+    columns = ("submission_id", "sample_id", "call_set", "allele_id", "record", "alt_index")
+    lab.client.insert_rows("calls", columns, kept, "an insert that was under way")
+    lab.step()
+    assert lab.count("calls") == 1
+    lab.clock.at += 31.0
+    lab.step()
+    assert lab.count("calls") == 0
+
+
 def test_deleting_one_sample_of_a_file_leaves_the_others(lab: Any) -> None:
     published(lab, "cohort", "S1", "S2")
     lab.command("delete", "S1")

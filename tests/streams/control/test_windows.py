@@ -83,6 +83,10 @@ def test_rows_without_a_revision_are_taken_up_even_when_the_event_is_gone(lab: A
     die_at(lab, FailPoint.INTAKE_SUBMISSION)
     lab.committed = 1
     lab.run()
+    assert lab.jobs() == []
+    for _ in range(60):
+        lab.step()
+    assert len(lab.jobs()) == 1  # nobody has it, and nothing is waiting anywhere
     lab.work()
     lab.run()
     check_once(lab)

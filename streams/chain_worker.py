@@ -30,8 +30,8 @@ from streams.worker import Worker, work
 
 SCORE_ROWS = 65_536
 """Rows of one scoring batch at most."""
-CAPACITY = 16
-"""Chunks inside the chain; with chunks of 16,384 alleles this bounds its memory."""
+CAPACITY = 8
+"""Chunks inside the chain; with chunks of 65,536 alleles this bounds its memory."""
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
 
     annotate_threads: int = Field(default=2, ge=1, le=256)
     land_threads: int = Field(default=2, ge=1, le=64)
-    rows_in_flight: int = Field(default=262_144, ge=1)
+    rows_in_flight: int = Field(default=524_288, ge=1)
     """Alleles that a worker holds between polling and landing."""
     bytes_in_flight: int = Field(default=128 * 1024 * 1024, ge=1)
     """Message bytes that a worker holds between polling and landing."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -12,6 +13,9 @@ from processors.land.client import Client, StoreError
 from schemas import identity
 
 _VARIANT = re.compile(r"^(?:chr)?([A-Za-z0-9_.]+)[-:](\d+)[-:]([ACGTNacgtn]+)[-:>]([ACGTNacgtn]+)$")
+PART = 100_000
+"""Rows of one table of a sample's variants: about 30 MB in the client."""
+_END = 2**64 - 1
 REACH = 5_000
 """Bases beside a gene within which an allele may be named after it (Ensembl VEP's distance for up- and downstream)."""
 
@@ -71,9 +75,19 @@ def gene(client: Client, name: str, samples: Sequence[str] = ()) -> pa.Table:
     return client.arrow(sql, {"name": name, "samples": list(samples)})
 
 
-def sample(client: Client, sample_id: str) -> pa.Table:
-    """All variants of a sample, by place."""
-    return client.arrow("SELECT * FROM variant WHERE sample_id = {id:String} ORDER BY allele_id, record, alt_index", {"id": sample_id})
+def sample(client: Client, sample_id: str) -> Iterator[pa.Table]:
+    """All variants of a sample by place, in tables of about PART rows, so that neither side holds a whole genome."""
+    count, some = client.rows(
+        "SELECT count(), arraySort(groupArraySample(10000, 1)(allele_id)) FROM calls_current WHERE sample_id = {id:String}",
+        {"id": sample_id},
+    )[0]
+    parts = max(1, -(-count // PART))
+    # any cut is a right one, these are about even
+    cuts = sorted({int(some[len(some) * number // parts]) for number in range(1, parts)})
+    sql = """SELECT * FROM variant WHERE sample_id = {id:String} AND allele_id >= {low:UInt64} AND allele_id < {high:UInt64}
+        ORDER BY allele_id, record, alt_index"""
+    for low, high in pairwise([0, *cuts, _END]):
+        yield client.arrow(sql, {"id": sample_id, "low": low, "high": high})
 
 
 def free(client: Client, sql: str) -> pa.Table:

@@ -23,6 +23,8 @@ from schemas.plan import Plan
 
 _WRAP = 2**64
 NOTHING = (0, 0)
+_ALLELE = "bitXor(allele_id, toUInt64(spelling))"
+"""One number for id and spelling: a set of numbers takes a third of the time of a set of pairs."""
 
 
 class UnknownRevision(StoreError):
@@ -185,10 +187,9 @@ class _Reading:
 
     def _compare_alleles(self, ledger: Mapping[int, LedgerRow]) -> Iterator[Difference]:
         """Every distinct allele of the calls has its annotation and lookup, and as many were scored as the ledger says."""
-        mine = "(SELECT allele_id, spelling FROM calls WHERE submission_id = {submission:String} AND call_set = {set:String})"
-        held = "SELECT uniqExact(allele_id, spelling) FROM {0} WHERE {0}_key = {{{0}:String}} AND (allele_id, spelling) IN alleles"
-        sql = f"""WITH alleles AS {mine} SELECT (SELECT uniqExact(allele_id, spelling) FROM alleles) AS alleles_,
-            ({held.format("annotation")}) AS annotation_, ({held.format("lookup")}) AS lookup_, ({held.format("score")}) AS score_"""
+        mine = f"SELECT {_ALLELE} AS allele FROM calls WHERE submission_id = {{submission:String}} AND call_set = {{set:String}}"
+        stores = ("annotation", "lookup", "score")
+        sql = f"SELECT (SELECT uniqExact(allele) FROM ({mine})), {', '.join(_held(table, mine) for table in stores)}"
         keys = {"annotation": self.plan.annotation_key, "lookup": self.plan.lookup_key, "score": self.plan.score_key}
         [(alleles, annotated, looked, scored)] = self.client.rows(sql, {**self._call_set, **keys})
         for what, found in (("annotation", annotated), ("lookup", looked)):
@@ -216,6 +217,11 @@ class _Reading:
             for s in self.manifest.samples
             if s.sample_id not in self.deleted
         }
+
+
+def _held(table: str, alleles: str) -> str:
+    """SQL: how many of some alleles a once-only store holds. The set is the submission's, however large the store has grown."""
+    return f"(SELECT uniqExact({_ALLELE}) FROM {table} WHERE {table}_key = {{{table}:String}} AND {_ALLELE} IN ({alleles}))"
 
 
 def _sums(found: Mapping[tuple[str, int], tuple[int, int]], part: int) -> dict[Any, tuple[int, int]]:

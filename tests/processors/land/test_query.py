@@ -46,6 +46,10 @@ def rows(table: pa.Table) -> list[dict[str, Any]]:
     return found
 
 
+def everything(client: Client, sample: str) -> list[dict[str, Any]]:
+    return [row for table in query.sample(client, sample) for row in rows(table)]
+
+
 def test_names_are_written_once_and_known_to_be_there(client: Client, factory: Any) -> None:
     assert not named(client, factory.plan)
     record(client, factory, TERMS)
@@ -64,7 +68,7 @@ def test_a_term_bit_that_means_something_else_is_refused(client: Client, factory
 
 
 def test_a_row_of_the_view_says_what_the_chunk_said(client: Client, published: Any) -> None:
-    seen = {(row["sample_id"], row["record"]): row for row in rows(query.sample(client, "aa")) + rows(query.sample(client, "bb"))}
+    seen = {(row["sample_id"], row["record"]): row for row in everything(client, "aa") + everything(client, "bb")}
     assert len(seen) == sum(s.landed for s in published.manifest.samples)
     for chunk in published.chunks[:2]:
         for row in chunk.rows.to_pylist():
@@ -79,6 +83,19 @@ def test_a_row_of_the_view_says_what_the_chunk_said(client: Client, published: A
                 assert there["score"] == (row["score"] if row["scored"] == 1 else None)
                 assert there["quality"] == (None if call["quality"] == -1 else call["quality"])
                 assert there["zygosity"] == ("homozygous" if call["haplotypes"] == 3 else "heterozygous")
+
+
+def test_a_sample_comes_in_parts_by_place_that_together_are_all_of_it(
+    client: Client, published: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = everything(client, "aa")
+    monkeypatch.setattr(query, "PART", 10)
+    parts = [rows(table) for table in query.sample(client, "aa")]
+    assert len(parts) > 5
+    assert all(parts)
+    assert [row for part in parts for row in part] == whole
+    assert [row["position"] for row in whole] == sorted(row["position"] for row in whole)
+    assert len(next(query.sample(client, "nobody"))) == 0
 
 
 def test_a_variant_finds_its_carriers(client: Client, published: Any) -> None:

@@ -95,8 +95,8 @@ def test_the_rule_for_refs(run: Any, write_vcf: Any, bad: int, good: int, refuse
 def test_refs_that_contradict_late_in_the_file_withhold_the_manifest(toy: Genome, write_vcf: Any) -> None:
     path = write_vcf([_right(1 + n % 28) for n in range(40_000)] + [_bad(1 + n % 28) for n in range(800)])
     reading = ingest(
-        path, genome=toy, build="toy", samples=[("kid", "id")], submission_id="s", revision_id="r", plan=Plan("toy", (), cutting=CuttingRule(alleles=16_384)), lane="routine",
-        epoch=0, options={}, block=200_000,
+        path, genome=toy, build="toy", samples=[("kid", "id")], submission_id="s", revision_id="r",
+        plan=Plan("toy", (), cutting=CuttingRule(alleles=5_000)), lane="routine", epoch=0, options={}, block=200_000,
     )  # fmt: skip
     given: list[float] = []
     with pytest.raises(BuildContradiction):

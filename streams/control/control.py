@@ -8,6 +8,7 @@ from typing import Any
 from schemas.events import Command, CompletionEvent, Receipt, SampleManifest
 from streams import wire
 from streams.broker import Message
+from streams.control import states
 from streams.control.backlog import Backlog
 from streams.control.commands import Commands
 from streams.control.desk import Desk
@@ -15,6 +16,7 @@ from streams.control.gate import Refused, Surroundings
 from streams.control.intake import Intake, Outcome
 from streams.control.plans import ActiveSet
 from streams.control.progress import Phase
+from streams.control.projection import interval
 from streams.control.publication import Publisher
 from streams.control.rebuild import restore
 from streams.control.records import Position
@@ -109,5 +111,10 @@ class Control:
             phases = Counter(flight.progress.phase for flight in desk.in_flight.values())
             for phase in Phase:
                 self._metrics.samples.labels(phase.value).set(phases[phase])
-            crowd = max((len(flight.submission.samples) for flight in desk.in_flight.values()), default=1)
-            return desk.projection.flush(desk.clock.seconds(), crowd)
+            now = desk.clock.seconds()
+            for flight in desk.in_flight.values():
+                if flight.changed and flight.show_after <= now:
+                    flight.changed, flight.show_after = False, now + interval(len(flight.submission.samples))
+                    for state in states.in_flight(desk, flight):
+                        desk.projection.put(state)
+            return desk.projection.flush(now)

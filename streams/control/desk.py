@@ -37,6 +37,8 @@ class InFlight:
     verify_after: float = 0.0
     verify_failures: int = 0
     resend_after: float = 0.0
+    changed: bool = False  # since its states were last made
+    show_after: float = 0.0
 
 
 @dataclass

@@ -19,6 +19,11 @@ CROWD = 50
 """Samples of one submission above which the interval grows in proportion: a file of 1,000 samples must not send 2,000 a second."""
 
 
+def interval(samples: int) -> float:
+    """Seconds between two states of each sample of a submission of that many samples."""
+    return INTERVAL * max(1.0, samples / CROWD)
+
+
 @dataclass
 class _Slot:
     pending: SampleState | None = None
@@ -48,17 +53,16 @@ class Projection:
         state = (slot.pending or slot.sent) if slot else None
         return state if state is not None and state.state != "rejected" else None
 
-    def flush(self, seconds: float, crowd: int = 1) -> int:
-        """Send what is due at `seconds` of the clock; `crowd` is the greatest number of samples in one submission. Raises BrokerError."""
+    def flush(self, seconds: float) -> int:
+        """Send what is due at `seconds` of the clock. Raises BrokerError."""
         ready = [slot for slot in self._slots.values() if slot.pending is not None and slot.due <= seconds]
         if not ready:
             return 0
         states = [slot.pending for slot in ready if slot.pending is not None]
         self._outbox.send(*[_output(state) for state in states])
-        interval = INTERVAL * max(1.0, crowd / CROWD)
         for slot, state in zip(ready, states, strict=True):
             slot.sent = state
-            slot.due = seconds + interval
+            slot.due = seconds + INTERVAL
             if slot.pending is state:
                 slot.pending = None
         return len(states)

@@ -54,7 +54,7 @@ class Watch:
         with desk.lock:
             flight.progress.on_manifest(manifest, desk.clock.seconds())
             flight.look_after = 0.0
-            self._show(flight)
+            flight.changed = True
         return True
 
     def receipt(self, receipt: Receipt) -> bool:
@@ -79,7 +79,7 @@ class Watch:
             self._fail(flight, flight.progress.failure)
         elif changed:
             with desk.lock:
-                self._show(flight)
+                flight.changed = True
         return changed
 
     # --- the timer ---------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ class Watch:
             if flight.progress.stuck(desk.clock.seconds(), desk.patience) is not None:
                 self._ask_again(flight)
             with desk.lock:
-                self._show(flight)
+                flight.changed = True
         with desk.lock:
             now = desk.clock.seconds()
             return [f for f in desk.in_flight.values() if f.progress.phase is Phase.VERIFYING and f.verify_after <= now]
@@ -111,7 +111,7 @@ class Watch:
                 flight.progress.on_manifest(manifest, now)
             flight.progress.on_quarantined(quarantined)
             flight.progress.on_ledger(landed, now)
-            self._show(flight)
+            flight.changed = True
 
     def _read_ledger(self, flight: InFlight) -> None:
         rows = self._desk.records.landed(flight.revision.revision_id)
@@ -151,7 +151,3 @@ class Watch:
         with desk.lock:
             for state in states.ended(desk, flight.submission, closed):
                 desk.projection.put(replace(state, provider=flight.progress.provider), now=True)
-
-    def _show(self, flight: InFlight) -> None:
-        for state in states.in_flight(self._desk, flight):
-            self._desk.projection.put(state)

@@ -110,7 +110,9 @@ class Lab:
         self.client = client
         self.records = ClickHouseRecords(client)
         self.broker = MemoryBroker(seed=7)
-        self.cluster = uuid.uuid4().hex
+        # emptied tables remember the tokens of what was in them: equal ids in two tests would be taken for repeated inserts
+        self.id = uuid.uuid4().hex
+        self.cluster = self.id
         self.clock = TestClock()
         self.backlog = Backlog()
         self.samples_of: dict[Path, tuple[str, ...]] = {}
@@ -178,7 +180,7 @@ class Lab:
     def file(self, name: str, *samples: str, content: str = "") -> SourceFile:
         """A file with a content of its own."""
         path = (self.folder / f"{name}.vcf").resolve()
-        path.write_text(content or name)
+        path.write_text(f"{self.id} {content or name}")
         self.samples_of[path] = samples or ("S1",)
         return SourceFile(str(path))
 

@@ -1,4 +1,4 @@
-"""Every identity of riverseq, computed, never random, in this one file.
+"""Every identity of riverseq, computed, never random, in this one file (the loops over arrays lie in `kernels`).
 
 Two kinds:
 
@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 IDENTITY_VERSION = 1
 
@@ -106,59 +105,6 @@ for _index, _base in enumerate(b"ACGT"):
     _CODE[_base] = _index
 
 
-@njit(cache=True, nogil=True)
-def _mix(x: np.uint64) -> np.uint64:
-    """MurmurHash3's 64-bit finaliser. ClickHouse's `intHash64(x)` is this of `x` XOR a constant, see `_mix_sql`."""
-    x ^= x >> np.uint64(33)
-    x *= np.uint64(0xFF51AFD7ED558CCD)
-    x ^= x >> np.uint64(33)
-    x *= np.uint64(0xC4CEB9FE1A85EC53)
-    x ^= x >> np.uint64(33)
-    return x
-
-
-@njit(cache=True, nogil=True)
-def _text_hash(ref_bytes, r0, r1, alt_bytes, a0, a1):  # type: ignore[no-untyped-def]
-    """64-bit FNV-1a of `REF>ALT`, mixed. An id takes the upper 31 bits, a spelling the lower 32."""
-    h = np.uint64(0xCBF29CE484222325)
-    for j in range(r0, r1):
-        h = (h ^ np.uint64(ref_bytes[j])) * np.uint64(0x100000001B3)
-    h = (h ^ np.uint64(62)) * np.uint64(0x100000001B3)
-    for j in range(a0, a1):
-        h = (h ^ np.uint64(alt_bytes[j])) * np.uint64(0x100000001B3)
-    return _mix(h)
-
-
-@njit(cache=True, nogil=True)
-def _allele_ids(  # type: ignore[no-untyped-def]
-    linear, ref_offsets, ref_bytes, alt_offsets, alt_bytes, code, out
-):
-    for i in range(linear.shape[0]):
-        r0, r1 = ref_offsets[i], ref_offsets[i + 1]
-        a0, a1 = alt_offsets[i], alt_offsets[i + 1]
-        r, a = r1 - r0, a1 - a0
-        short = r >= 1 and a >= 1 and r + a <= 11
-        payload = np.uint64(0)
-        if short:
-            for j in range(r0, r1):
-                c = code[ref_bytes[j]]
-                if c > 3:
-                    short = False
-                payload = (payload << np.uint64(2)) | np.uint64(c & 3)
-            for j in range(a0, a1):
-                c = code[alt_bytes[j]]
-                if c > 3:
-                    short = False
-                payload = (payload << np.uint64(2)) | np.uint64(c & 3)
-        if short:
-            # bases stand left-aligned in their 23 bits, so ids of one length sort as their letters do
-            payload <<= np.uint64(22 - 2 * (r + a))
-            payload |= (np.uint64(r) << np.uint64(27)) | (np.uint64(a) << np.uint64(23))
-        else:
-            payload = (_text_hash(ref_bytes, r0, r1, alt_bytes, a0, a1) >> np.uint64(33)) | np.uint64(1 << 31)
-        out[i] = (np.uint64(linear[i]) << np.uint64(32)) | payload
-
-
 def allele_ids(
     linear: npt.NDArray[np.int64],
     ref_offsets: npt.NDArray[np.int32],
@@ -172,8 +118,10 @@ def allele_ids(
     come as Arrow binary columns: n + 1 offsets and the upper-case ASCII bytes. Short alleles are reversible (`decode_allele`); a long
     one carries 31 bits of hash, and whoever stores it keeps its REF and ALT beside it and compares them.
     """
+    from schemas import kernels
+
     out = np.empty(len(linear), dtype=np.uint64)
-    _allele_ids(linear, ref_offsets, ref_bytes, alt_offsets, alt_bytes, _CODE, out)
+    kernels.allele_ids(linear, ref_offsets, ref_bytes, alt_offsets, alt_bytes, _CODE, out)
     return out
 
 
@@ -190,16 +138,6 @@ def allele_id(linear: int, ref: str, alt: str) -> int:
     return int(ids[0])
 
 
-@njit(cache=True, nogil=True)
-def _spellings(ids, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out):  # type: ignore[no-untyped-def]
-    for i in range(ids.shape[0]):
-        if ids[i] & np.uint64(1 << 31):
-            h = _text_hash(ref_bytes, ref_offsets[i], ref_offsets[i + 1], alt_bytes, alt_offsets[i], alt_offsets[i + 1])
-            out[i] = np.uint32(h & np.uint64(0xFFFFFFFF))
-        else:
-            out[i] = 0
-
-
 def spellings(
     ids: U64,
     ref_offsets: npt.NDArray[np.int32],
@@ -211,8 +149,10 @@ def spellings(
 
     Stores of alleles are keyed by id and spelling, so that two long alleles at one place that share an id (1 pair in 2^31) stay two.
     """
+    from schemas import kernels
+
     out = np.empty(len(ids), dtype=np.uint32)
-    _spellings(ids, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out)
+    kernels.spellings(ids, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out)
     return out
 
 
@@ -240,34 +180,16 @@ CALL_HASH_COLUMNS = (
 """Columns of a call that its hash covers, in the order in which `call_hashes` takes them."""
 
 
-@njit(cache=True, nogil=True)
-def _call_hashes(  # type: ignore[no-untyped-def]
-    allele, record, alt_index, haplotypes, ploidy, other, missing, phased, phase_set, depth, quality, dref, dalt, out
-):
-    low = np.uint64(0xFFFFFFFF)
-    s32, s16, s8, s24 = np.uint64(32), np.uint64(16), np.uint64(8), np.uint64(24)
-    for i in range(allele.shape[0]):
-        h = _mix(np.uint64(allele[i]))
-        h = _mix(h ^ ((np.uint64(record[i]) << s16) | np.uint64(alt_index[i])))
-        genotype = (
-            np.uint64(haplotypes[i]) | (np.uint64(ploidy[i]) << s8) | (np.uint64(other[i]) << s16)
-            | (np.uint64(missing[i]) << s24) | (np.uint64(phased[i]) << s32)
-        )  # fmt: skip
-        h = _mix(h ^ genotype)
-        h = _mix(h ^ (np.uint64(phase_set[i]) & low))
-        h = _mix(h ^ ((np.uint64(depth[i]) & low) | ((np.uint64(quality[i]) & low) << s32)))
-        h = _mix(h ^ ((np.uint64(dref[i]) & low) | ((np.uint64(dalt[i]) & low) << s32)))
-        out[i] = h
-
-
 def call_hashes(columns: Mapping[str, npt.NDArray[Any]]) -> U64:
     """64-bit hash of each call row over `CALL_HASH_COLUMNS` (arrays of one length, integer or bool, -1 for a missing number).
 
     Sums of these, mod 2^64, are what a manifest promises and what `call_hash_sql` reads back. Never XOR: a pair of doubles would cancel.
     """
+    from schemas import kernels
+
     arrays = [np.asarray(columns[name]) for name in CALL_HASH_COLUMNS]
     out = np.empty(len(arrays[0]), dtype=np.uint64)
-    _call_hashes(*[a.astype(np.int64) if a.dtype != np.uint64 else a for a in arrays], out)
+    kernels.call_hashes(*[a.astype(np.int64) if a.dtype != np.uint64 else a for a in arrays], out)
     return out
 
 
@@ -294,7 +216,7 @@ def call_hash_sql() -> str:
 
 
 def _mix_sql(expression: str) -> str:
-    """`_mix` in ClickHouse, whose `intHash64` begins with an XOR of this constant (IntHash64Impl in its sources).
+    """`kernels.mix` in ClickHouse, whose `intHash64` begins with an XOR of this constant (IntHash64Impl in its sources).
 
     A second one undoes it.
     """

@@ -19,6 +19,7 @@ from bench.data import BenchFiles, make_data
 from bench.spine import BenchFailed, SpineRun, run_sample, stack
 from bench.tools import ToolRun, run_tools
 from deploy.local.errors import LocalError
+from streams.cli.session import out
 
 FLAT = 1.15
 """Memory is flat where the last sample's peak is below this multiple of the third's: the first two fill caches."""
@@ -41,7 +42,7 @@ def main(
     each: Annotated[int, typer.Option("--each", min=10_000, help="Variants of each of those.")] = 200_000,
 ) -> None:
     """Measure variants per second, CPU and memory."""
-    console = Console(highlight=False)
+    console = out()
     machine = measure.machine()
     console.print("machine: " + ", ".join(f"{key} {value}" for key, value in machine.items()))
     files = make_data(folder / "input", variants, samples, each, lambda text: console.print(f"making {text}"))

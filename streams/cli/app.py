@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from streams.cli import annotate, follow_results, knowledge, models, operate, quarantine, query, reference, status, submit, version
-from streams.cli.failures import ExitCode, expected_errors
+from streams.cli.failures import ExitCode, is_expected
 from streams.cli.session import Session, notes
 
 GROUP = "riverseq.commands"
@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         return _wrong_use(error)
     except Exception as error:
-        if not isinstance(error, expected_errors()):
+        if not is_expected(error):
             raise
         code = int(getattr(error, "code", ExitCode.FAILED)) if hasattr(type(error), "code") else ExitCode.FAILED
         _say(_clickhouse.sub(r"ClickHouse refused: \1", str(error)) or type(error).__name__)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
 import pytest
 
 from streams.cli.app import build_app, hoist_state, run
+from streams.cli.failures import expected_names
 from streams.cli.query import parse_variant
 
 COMMANDS = (
@@ -86,6 +88,12 @@ def test_version_names_everything_that_can_make_two_installations_differ(state: 
 def test_a_variant_is_written_1_based_and_read_0_based() -> None:
     assert parse_variant("21-45989090-G-A") == ("21", 45_989_089, "G", "A")
     assert parse_variant("chr21:45989090-g-a") == ("chr21", 45_989_089, "G", "A")
+
+
+def test_every_error_that_is_shown_as_one_line_still_exists() -> None:
+    for name in expected_names():
+        module, _, kind = name.rpartition(".")
+        assert issubclass(getattr(importlib.import_module(module), kind), Exception), name
 
 
 def test_the_app_can_be_built_twice() -> None:

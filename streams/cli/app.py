@@ -20,8 +20,10 @@ GROUP = "riverseq.commands"
 
 Register = Callable[[typer.Typer], None]
 
-_clickhouse = re.compile(r"^Received ClickHouse exception.*?DB::Exception: (.*?)\s*\(version .*$", re.DOTALL)
-"""What the driver wraps around the server's own sentence."""
+_CLICKHOUSE = re.compile(
+    r"^Received ClickHouse exception.*?DB::Exception: (.*?)(?: FORMAT Arrow\b.*?)?(?:\. Expected one of.*|\s*\(version .*)?$", re.DOTALL
+)
+"""What driver and parser put around the server's own sentence."""
 
 _HELP = """An event-driven, streaming interpreter of human genomes.
 
@@ -116,7 +118,7 @@ def run(arguments: Sequence[str]) -> int:
         if not is_expected(error):
             raise
         code = int(getattr(error, "code", ExitCode.FAILED)) if hasattr(type(error), "code") else ExitCode.FAILED
-        _say(_clickhouse.sub(r"ClickHouse refused: \1", str(error)) or type(error).__name__)
+        _say(_CLICKHOUSE.sub(r"ClickHouse refused: \1", str(error)) or type(error).__name__)
         return code
 
 

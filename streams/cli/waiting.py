@@ -102,30 +102,33 @@ def bars(seen: Mapping[str, SampleState], expected: int) -> Group | Text:
     if not seen:
         return Text("waiting for the control plane ...", style="dim")
     table = Table.grid(padding=(0, 2))
+    for _ in range(6):
+        table.add_column(no_wrap=True)
     rows = list(seen.items())
+    remarks: list[Text] = []
     for name, state in rows[:MANY]:
         for number, stage in enumerate(state.stages):
             label = Text(name if number == 0 else "", style="bold")
             said = Text(state.state if number == 0 else "", style=STYLE.get(state.state, "cyan"))
-            table.add_row(label, said, Text(stage.name, style="dim"), _bar(stage), _count(stage), _eta(state) if number == 0 else "")
+            pace = f"{stage.rate:,.0f}/s" if stage.rate > 0 else _eta(state) if number == 0 else ""
+            table.add_row(label, said, Text(stage.name, style="dim"), _bar(stage), _count(stage), pace)
         if not state.stages:
             table.add_row(Text(name, style="bold"), Text(state.state, style=STYLE.get(state.state, "cyan")))
         if state.reason:
-            table.add_row("", Text(state.reason, style="yellow"))
+            remarks.append(Text(f"{name}: {state.reason}", style="yellow"))
     ended = sum(state.state in states.FINAL for state in seen.values())
     foot = [Text(f"{ended} of {expected} samples done", style="dim")] if expected > 1 else []
-    return Group(table, *foot)
+    return Group(table, *remarks, *foot)
 
 
 def _bar(stage: StageProgress) -> ProgressBar:
     known = stage.total > 0
-    return ProgressBar(total=stage.total if known else None, completed=stage.done, width=28, pulse=not known and stage.done > 0)
+    return ProgressBar(total=stage.total if known else None, completed=stage.done, width=22, pulse=not known and stage.done > 0)
 
 
 def _count(stage: StageProgress) -> str:
     whole = f"{stage.total:,}" if stage.total >= 0 else "?"
-    rate = f"  {stage.rate:,.0f}/s" if stage.rate > 0 else ""
-    return f"{stage.done:,} / {whole}{rate}"
+    return f"{stage.done:,} / {whole}"
 
 
 def _eta(state: SampleState) -> str:

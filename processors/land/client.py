@@ -159,7 +159,8 @@ class Client:
             writer.write_batch(rows)
         body = sink.getvalue().to_pybytes()
         settings = {**_INSERT, "insert_deduplication_token": token}
-        self._persist(lambda: self._raw.raw_insert(table, rows.schema.names, body, settings, "ArrowStream"))
+        # without a list of columns: the stream names its own
+        self._persist(lambda: self._raw.raw_insert(table, None, body, settings, "ArrowStream"))
 
     def insert_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], token: str) -> None:
         """Insert a few Python rows (control tables) under a token, as `insert` does for many. Maps and named tuples are dicts."""

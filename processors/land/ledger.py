@@ -79,7 +79,7 @@ class Standing:
 def standing(client: Client, header: ChunkHeader) -> Standing:
     """One question before the inserts: a chunk on the ledger need not land again, a deleted sample must not."""
     sql = f"""SELECT
-        (SELECT groupArray(({", ".join(_LEDGER)})) FROM ledger FINAL
+        (SELECT groupArray(({", ".join(_LEDGER)})) FROM ledger
             WHERE revision_id = {{revision:String}} AND chunk = {{chunk:UInt32}} AND chunk_id = {{id:String}}) AS landed,
         (SELECT groupUniqArray(sample_id) FROM sample_epoch
             WHERE epoch > {{epoch:UInt32}} AND sample_id IN {{samples:Array(String)}}) AS deleted"""

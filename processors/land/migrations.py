@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from processors.land.client import DEDUPLICATION_WINDOW, Client, StoreError, WrongSettings
-from schemas.clickhouse import Migration, read_migrations
+from processors.land.client import DEDUPLICATION_WINDOW, Client, Rejected, StoreError, WrongSettings
+from schemas.clickhouse import Migration, Statement, read_migrations
 
 _TABLE = f"""CREATE TABLE IF NOT EXISTS migration (
     number UInt32, name String, digest String, state LowCardinality(String), at DateTime64(3) DEFAULT now64(3)
 ) ENGINE = MergeTree ORDER BY (number, at) SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"""
+
+
+_NOT_HERE = (115, 452, 164, 497)
+"""UNKNOWN_SETTING, SETTING_CONSTRAINT_VIOLATION, READONLY, ACCESS_DENIED: what an older or stricter server says of a setting."""
 
 
 class MigrationRefused(StoreError):
@@ -69,7 +73,7 @@ def migrate(client: Client, migrations: Sequence[Migration] | None = None, *, al
     for migration in todo:
         _remember(client, migration, "started")
         for statement in migration.statements:
-            client.command(statement.sql)
+            _run(client, statement)
         _remember(client, migration, "done")
     assert_windows(client)
     return todo
@@ -85,6 +89,14 @@ def assert_windows(client: Client) -> None:
     wrong = [name for name, engine in rows if wanted not in engine and not engine.startswith(("Replicated", "Shared"))]
     if wrong:
         raise WrongSettings(f"tables without `{wanted}`: {', '.join(wrong)}; their inserts would double; ALTER TABLE ... MODIFY SETTING")
+
+
+def _run(client: Client, statement: Statement) -> None:
+    try:
+        client.command(statement.sql)
+    except Rejected as error:
+        if not statement.optional or error.code not in _NOT_HERE:
+            raise
 
 
 def _remember(client: Client, migration: Migration, state: str) -> None:

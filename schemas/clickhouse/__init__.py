@@ -2,7 +2,8 @@
 
 A statement ends with `;` at the end of a line; a line that begins with `--` is a comment. A file may be half done when a process dies,
 so every statement can be run again: `CREATE ... IF NOT EXISTS`, `CREATE OR REPLACE VIEW`. A statement that destroys rows or tables carries
-a comment line `-- dangerous: why` before it and is run only by whoever allows it.
+a comment line `-- dangerous: why` before it and is run only by whoever allows it. One that only makes things faster carries
+`-- optional: why`: a server that does not know or allow its settings goes on without it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _DANGEROUS = re.compile(
     r"^\s*(?:(?:DROP|TRUNCATE|DETACH|RENAME|EXCHANGE|DELETE|REPLACE)\b|CREATE\s+OR\s+REPLACE\s+TABLE\b"
-    r"|ALTER\b.*?\b(?:DROP|DELETE|UPDATE|CLEAR|RENAME|MODIFY|DETACH|REPLACE|MOVE)\b)",
+    r"|ALTER\b.*?\b(?:DROP|DELETE|UPDATE|CLEAR|RENAME|MODIFY(?!\s+SETTING)|DETACH|REPLACE|MOVE)\b)",
     re.IGNORECASE | re.DOTALL,
 )
 _REPEATABLE = re.compile(
@@ -25,6 +26,7 @@ _REPEATABLE = re.compile(
     re.IGNORECASE,
 )
 _MARKER = "-- dangerous:"
+_OPTIONAL = "-- optional:"
 
 
 class MigrationUnreadable(ValueError):
@@ -37,6 +39,7 @@ class Statement:
 
     sql: str
     danger: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,20 +73,21 @@ def read_migrations(folder: Path = Path(__file__).parent) -> tuple[Migration, ..
 def _statements(file: str, text: str) -> tuple[Statement, ...]:
     statements: list[Statement] = []
     lines: list[str] = []
-    danger = ""
+    danger, optional = "", False
     for line in text.splitlines():
         stripped = line.strip()
         if stripped.startswith("--"):
             if stripped.startswith(_MARKER):
                 danger = stripped[len(_MARKER) :].strip() or "unsaid"
+            optional = optional or stripped.startswith(_OPTIONAL)
             continue
         if not stripped and not lines:
             continue
         lines.append(line.rstrip())
         if stripped.endswith(";"):
             sql = "\n".join(lines).strip()[:-1].rstrip()
-            statements.append(_checked(file, Statement(sql, danger)))
-            lines, danger = [], ""
+            statements.append(_checked(file, Statement(sql, danger, optional)))
+            lines, danger, optional = [], "", False
     if lines:
         raise MigrationUnreadable(f"{file}: the last statement has no `;` at the end of a line: {lines[0].strip()[:60]}")
     return tuple(statements)

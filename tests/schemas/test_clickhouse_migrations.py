@@ -86,3 +86,9 @@ def test_a_marker_covers_one_statement(tmp_path: Path) -> None:
 def test_a_file_that_breaks_a_rule_is_named(tmp_path: Path, name: str, text: str, message: str) -> None:
     with pytest.raises(MigrationUnreadable, match=message):
         read_migrations(write(tmp_path, text, name))
+
+
+def test_a_statement_may_be_optional_and_a_setting_is_no_danger(tmp_path: Path) -> None:
+    text = "-- optional: quicker merges\nALTER TABLE a MODIFY SETTING b = 1;\nALTER TABLE a MODIFY SETTING c = 1;\n"
+    [migration] = read_migrations(write(tmp_path, text))
+    assert [(s.optional, s.danger) for s in migration.statements] == [(True, ""), (False, "")]

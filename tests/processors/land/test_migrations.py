@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.land.client import Client, WrongSettings
+from processors.land.client import Client, Rejected, WrongSettings
 from processors.land.migrations import MigrationRefused, applied, assert_windows, migrate, pending
 from schemas.clickhouse import Migration, read_migrations
 
@@ -83,3 +83,18 @@ def test_a_table_without_a_window_of_tokens_is_found(client: Client, folder: Pat
     assert_windows(client)
     with pytest.raises(WrongSettings, match="later"):
         migrate(client, more(folder, "CREATE TABLE IF NOT EXISTS later (a UInt8) ENGINE = MergeTree ORDER BY a;\n"))
+
+
+def test_an_optional_setting_that_the_server_does_not_know_is_done_without(client: Client, folder: Path) -> None:
+    made = f"CREATE TABLE IF NOT EXISTS later (a UInt8) ENGINE = MergeTree ORDER BY a\n{WINDOW};\n"
+    unknown = "ALTER TABLE later MODIFY SETTING no_such_setting = 1;\n"
+    with pytest.raises(Rejected, match="no_such_setting"):
+        migrate(client, more(folder, made + unknown))
+    files = more(folder, made + "-- optional: quicker\n" + unknown)
+    assert [m.name for m in migrate(client, files)] == ["later"]
+
+
+def test_merges_are_tuned_where_the_server_allows_it(client: Client) -> None:
+    [(definition,)] = client.rows("SELECT engine_full FROM system.tables WHERE database = 'riverseq' AND name = 'calls'")
+    assert "merge_selector_base = 10" in definition
+    assert "auto_statistics_types = ''" in definition or "auto_statistics_types = ''" in definition

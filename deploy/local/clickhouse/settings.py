@@ -164,6 +164,8 @@ _ADMIN = [
     "allow_statistics_optimize",
     "allow_materialized_view_with_bad_select",
     "non_replicated_deduplication_window",
+    "merge_selector_base",
+    "auto_statistics_types",
     "index_granularity",
     "index_granularity_bytes",
     "min_bytes_for_*",

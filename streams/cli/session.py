@@ -36,8 +36,10 @@ class Session:
         return self.settings().state
 
     def settings(self) -> Settings:
+        from streams import logs
         from streams.settings import Settings
 
+        logs.configure("cli", level="error")  # what clients say goes to standard error: standard output is for results
         return Settings.load(self.state)
 
     def packs(self) -> Path:

@@ -14,8 +14,8 @@ from schemas.chunks import Chunk
 from schemas.events import Job, Receipt
 from schemas.plan import STAGE_CODE
 from streams import wire
+from streams.backlog import KafkaBacklog
 from streams.broker import Message, Output
-from streams.control.backlog import KafkaBacklog
 from streams.groups import CHAIN
 from streams.jobs import Emission, JobContext, Jobs
 from streams.logs import logger

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 
 from schemas.events import Lane
+from streams.backlog import Backlog
 from streams.broker import BrokerError
-from streams.control.backlog import Backlog
 from streams.logs import logger
 
 EVERY = 1.0

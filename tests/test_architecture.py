@@ -62,6 +62,17 @@ def test_only_the_control_plane_knows_of_faust() -> None:
     assert not found, "\n".join(found)
 
 
+def test_the_data_plane_does_not_import_the_control_plane() -> None:
+    beside = {ROOT / "streams" / "control", ROOT / "streams" / "cli"}
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sources("streams")
+        for line, name in imports(path)
+        if name.startswith("streams.control") and not beside & set(path.parents)
+    ]
+    assert not found, "\n".join(found)
+
+
 def test_dashboards_act_only_through_contracts() -> None:
     found = [name for path in sources("dashboards") for _, name in imports(path) if name.split(".")[0] in {"processors", "deploy"}]
     assert not found

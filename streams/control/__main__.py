@@ -16,11 +16,11 @@ import faust
 
 from processors.land.client import StoreError
 from streams import failpoints, logs
+from streams.backlog import origin_of
 from streams.broker import BrokerError
 from streams.confluent import ConfluentProducer
 from streams.control.app import build_app
 from streams.control.assemble import assemble
-from streams.control.backlog import origin_of
 from streams.health import Health, HealthServer
 from streams.logs import logger
 from streams.metrics import Metrics

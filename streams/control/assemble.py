@@ -7,8 +7,8 @@ from pathlib import Path
 from processors.ingest.errors import SourceError
 from processors.ingest.source import read_header
 from processors.land.client import connect
+from streams.backlog import KafkaBacklog
 from streams.broker import Producer
-from streams.control.backlog import KafkaBacklog
 from streams.control.clickhouse import ClickHouseRecords
 from streams.control.control import Control
 from streams.control.desk import Desk

@@ -7,9 +7,9 @@ from typing import Any
 
 from schemas.events import Command, CompletionEvent, Receipt, SampleManifest
 from streams import wire
+from streams.backlog import Backlog
 from streams.broker import Message
 from streams.control import states
-from streams.control.backlog import Backlog
 from streams.control.commands import Commands
 from streams.control.desk import Desk
 from streams.control.gate import Refused, Surroundings

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from processors.land.store import RevisionStatus
 from schemas.events import Receipt, SampleManifest
+from streams.backlog import Backlog
 from streams.broker import BrokerError
 from streams.control import states
-from streams.control.backlog import Backlog
 from streams.control.desk import Desk, InFlight
 from streams.control.intake import Intake
 from streams.control.progress import Phase

@@ -33,7 +33,9 @@ class BenchFiles:
     records: dict[str, int]
 
 
-def make_data(folder: Path, variants: int, repeats: int, repeat_variants: int, tell: Callable[[str], None]) -> BenchFiles:
+def make_data(
+    folder: Path, variants: int, repeats: int, repeat_variants: int, tell: Callable[[str], None], contigs: tuple[int, ...] = CONTIGS
+) -> BenchFiles:
     """One sample `whole` of `variants` records, and `repeats` samples of `repeat_variants`; found again where they are there already."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes = {"whole": variants, "warm": 20_000} | {f"repeat{number:02d}": repeat_variants for number in range(1, repeats + 1)}
@@ -46,15 +48,15 @@ def make_data(folder: Path, variants: int, repeats: int, repeat_variants: int, t
         {},
     )
     stamp = folder / "made.json"
-    wanted = {"seed": SEED, "contigs": CONTIGS, "sizes": sizes, "format": 1}
+    wanted = {"seed": SEED, "contigs": contigs, "sizes": sizes, "format": 1}
     if stamp.exists():
         known = json.loads(stamp.read_text())
         if known["wanted"] == json.loads(json.dumps(wanted)):
             return BenchFiles(files.fasta, files.transcripts, files.clinvar, files.frequency, files.samples, known["records"])
         stamp.unlink()
     rng = np.random.default_rng(SEED)
-    tell(f"a genome of {sum(CONTIGS) / 1e6:g} Mb")
-    genome = make_genome(rng, BUILD, CONTIGS)
+    tell(f"a genome of {sum(contigs) / 1e6:g} Mb")
+    genome = make_genome(rng, BUILD, contigs)
     write_fasta(genome, files.fasta)
     write_gff3(genome, files.transcripts)
     tell(f"{variants:,} variants")

@@ -89,6 +89,7 @@ def machine() -> dict[str, str | int | float]:
         "cpu": model or platform.processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(psutil.virtual_memory().total / 1024**3, 1),
+        "load_before": round(os.getloadavg()[0], 1),
         "kernel": platform.release(),
         "python": platform.python_version(),
     }

@@ -14,10 +14,10 @@ def tier_of(item: pytest.Item) -> str:
     if item.get_closest_marker("soak"):
         return "soak"
     fixtures = set(getattr(item, "fixturenames", ()))
-    if item.get_closest_marker("broker") or fixtures & {"kafka", "stack"}:
-        return "broker"
     if item.get_closest_marker("real_data") or "real_data" in fixtures:
         return "real data"
+    if item.get_closest_marker("broker") or fixtures & {"kafka", "start_stack"}:
+        return "broker"
     if fixtures & {"clickhouse", "server", "engine"} or "deploy" in item.path.parts:
         return "multi-process"
     return "unit and property"

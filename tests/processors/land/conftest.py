@@ -302,16 +302,20 @@ def laboratory(client: Client, factory: Factory) -> Laboratory:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHouse]:
     """A ClickHouse process of these tests' own: its one database is emptied before each test."""
     with running_clickhouse(tmp_path_factory.mktemp("landing") / "state") as running:
-        with connect(running.dsn("admin")) as admin:
-            migrate(admin)
         yield running
 
 
-@pytest.fixture
-def client(server: RunningClickHouse) -> Iterator[Client]:
-    """The migrated, empty database, as admin."""
+@pytest.fixture(scope="session")
+def admin(server: RunningClickHouse) -> Iterator[Client]:
     with connect(server.dsn("admin")) as opened:
-        full = "SELECT name FROM system.tables WHERE database = 'riverseq' AND total_rows > 0 AND name != 'migration'"
-        for (table,) in opened.rows(full):
-            opened.command(f"TRUNCATE TABLE {table}")
+        migrate(opened)
         yield opened
+
+
+@pytest.fixture
+def client(admin: Client) -> Client:
+    """The migrated, empty database, as admin."""
+    full = "SELECT name FROM system.tables WHERE database = 'riverseq' AND total_rows > 0 AND name != 'migration'"
+    for (table,) in admin.rows(full):
+        admin.command(f"TRUNCATE TABLE {table}")
+    return admin

@@ -16,12 +16,13 @@ from streams.confluent import ConfluentConsumer, ConfluentProducer, ConfluentRea
 from streams.failpoints import FailPoints
 from streams.groups import READERS
 from streams.health import Health, HealthServer
+from streams.limits import Limits
 from streams.logs import logger
 from streams.metrics import Metrics
 from streams.outcomes import Stage
 from streams.plans import PlanStore
 from streams.quarantine import QuarantineFull
-from streams.runner import Limits, Runner
+from streams.runner import Runner
 from streams.settings import Settings, SettingsError
 from streams.topics import Topic, lane_topics
 

@@ -18,10 +18,11 @@ from streams import quarantine, topics
 from streams.broker import Output
 from streams.confluent import ConfluentConsumer, ConfluentProducer, ConfluentReader
 from streams.health import Health
+from streams.limits import Limits
 from streams.metrics import Metrics
 from streams.outcomes import Done
 from streams.pipeline import Each, Pipeline
-from streams.runner import Limits, Runner
+from streams.runner import Runner
 
 pytestmark = [pytest.mark.broker, pytest.mark.soak]
 

@@ -22,10 +22,11 @@ from streams import logs, quarantine, results, topics, wire
 from streams.broker import Message, Output, TooLarge
 from streams.confluent import ConfluentConsumer, ConfluentProducer, ConfluentReader
 from streams.health import Health
+from streams.limits import Limits
 from streams.metrics import Metrics
 from streams.outcomes import Done, Outcome, Quarantine
 from streams.pipeline import Each, Pipeline
-from streams.runner import Limits, Runner
+from streams.runner import Runner
 from streams.topics import Topic
 
 pytestmark = pytest.mark.broker
@@ -268,7 +269,8 @@ from streams.health import Health
 from streams.metrics import Metrics
 from streams.outcomes import Done
 from streams.pipeline import Each, Pipeline
-from streams.runner import Limits, Runner
+from streams.limits import Limits
+from streams.runner import Runner
 import os
 servers, name, sink = sys.argv[1:]
 inputs = topics.lane_topics(name)

@@ -15,10 +15,11 @@ from streams.broker import Message, Output
 from streams.failpoints import Crash, FailPoint, SimulatedCrash
 from streams.health import Health
 from streams.jobs import Emission, JobContext, Jobs, Open
+from streams.limits import Limits
 from streams.memory import Clock, MemoryBroker
 from streams.metrics import Metrics
 from streams.outcomes import DependencyAway, Unprocessable
-from streams.runner import Limits, Runner
+from streams.runner import Runner
 
 WORK = topics.lane_topics(topics.WORK)
 METRICS = Metrics("test")

@@ -18,11 +18,12 @@ from streams import topics, wire
 from streams.broker import Message, Output, Partition
 from streams.failpoints import Crash, FailPoint, FailPoints, Harmless, SimulatedCrash
 from streams.health import Health
+from streams.limits import Limits
 from streams.memory import Clock, MemoryBroker, MemoryConsumer, MemoryProducer
 from streams.metrics import Metrics
 from streams.outcomes import Backpressure, Done, Outcome, Quarantine, Retry, Wait
 from streams.quarantine import QuarantineFull, QuarantineLimit
-from streams.runner import Limits, Runner
+from streams.runner import Runner
 
 INPUTS = topics.lane_topics(topics.CHUNKS_RAW)
 GROUP = "chain"
@@ -264,7 +265,7 @@ def test_what_was_fetched_of_a_moved_partition_is_not_worked_on() -> None:
         first.turn()
     assert len(stage.order) > before + 5
     assert {message.partition for message in stage.order[before:]} <= mine
-    assert first._rows == 0
+    assert first._inside.rows == 0
 
 
 # --- backpressure ----------------------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     outstanding_bytes: int = Field(default=2 * 1024**3, ge=1)
     """Emitted but not landed bytes at which ingest pauses."""
     disk_reserve: int = Field(default=2 * 1024**3, ge=0)
-    """Free bytes below which no new sample is admitted."""
+    """Free bytes on the disk of the state folder below which no new sample begins; it waits, and says so."""
     provider: str = "auto"
     """Execution provider of the score stage: auto, cpu, cuda. `cuda` refuses to start without one."""
 

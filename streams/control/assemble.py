@@ -18,6 +18,7 @@ from streams.control.outgoing import ProducerOutbox
 from streams.control.plans import ActiveSet, plan_of_active
 from streams.control.projection import Projection
 from streams.control.rebuild import Rebuilt, republish
+from streams.control.room import DiskReserve
 from streams.failpoints import FailPoints
 from streams.metrics import Metrics
 from streams.settings import Settings
@@ -27,7 +28,8 @@ def assemble(settings: Settings, producer: Producer, *, metrics: Metrics, points
     """The control plane on real ClickHouse and a producer. Raises StoreError, SettingsError."""
     client = connect(settings.clickhouse_dsn("writer"))
     outbox = ProducerOutbox(producer)
-    desk = Desk(ClickHouseRecords(client), outbox, Projection(outbox), points)
+    room = DiskReserve(settings.state, settings.disk_reserve)
+    desk = Desk(ClickHouseRecords(client), outbox, Projection(outbox), points, room=room)
     active = ActiveSet(settings.packs_folder(), plan_of_active, lambda packs, plan: note_names(client, packs, plan))
     around = Surroundings(settings.roots, active.builds, sample_names)
     backlog = KafkaBacklog(settings.kafka_servers(), settings.kafka_options)

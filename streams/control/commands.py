@@ -139,6 +139,8 @@ class Commands:
             raise CommandRefused("a sample of the file was deleted; submit the file again")
         if revisions and revisions[-1].status is RevisionStatus.OPEN and not self._desk.records.publications(revisions[-1].revision_id):
             self._intake.resume(submission)  # also what a repeated delivery of this very command finds
+            if self._read_again(revisions[-1]):
+                return f"revision {revisions[-1].number} is read again from its file"
             return f"revision {revisions[-1].number} is in flight"
         try:
             revision = self._again(submission, revisions)
@@ -146,6 +148,16 @@ class Commands:
             raise CommandRefused(f"no plan: {error}") from error
         self._intake.resume(submission)
         return f"revision {revision.number}"
+
+    def _read_again(self, revision: RevisionRow) -> bool:
+        """Send the job of a revision that chunks in quarantine hold up: a chunk that was damaged on its way is whole in the file."""
+        with self._desk.lock:
+            flight = self._desk.in_flight.get(revision.revision_id)
+            held = flight is not None and flight.progress.phase is Phase.INCOMPLETE and bool(flight.progress.held)
+        if flight is None or not held:
+            return False
+        self._intake.begin(flight)
+        return True
 
     def _again(self, submission: SubmissionRow, revisions: list[RevisionRow]) -> RevisionRow:
         """A new open revision of a submission, or an ended one under the same plan opened again."""

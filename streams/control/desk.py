@@ -13,6 +13,7 @@ from streams.control.outgoing import Outbox
 from streams.control.progress import Progress
 from streams.control.projection import Projection
 from streams.control.records import Records
+from streams.control.room import Boundless, Room
 from streams.failpoints import FailPoints, Harmless
 
 
@@ -37,6 +38,7 @@ class InFlight:
     verify_after: float = 0.0
     verify_failures: int = 0
     resend_after: float = 0.0
+    waits: str = ""  # why its job is held back; it is sent once there is room
     changed: bool = False  # since its states were last made
     show_after: float = 0.0
 
@@ -50,6 +52,7 @@ class Desk:
     projection: Projection
     points: FailPoints = field(default_factory=Harmless)
     clock: Clock = field(default_factory=Clock)
+    room: Room = field(default_factory=Boundless)
     patience: float = 30.0
     """Seconds without any movement after which a revision counts as stuck."""
     lock: threading.RLock = field(default_factory=threading.RLock)

@@ -16,11 +16,12 @@ from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, Subm
 from schemas import identity
 from schemas.events import CompletionEvent, SampleName
 from streams.control import states
-from streams.control.desk import Desk
+from streams.control.desk import Desk, InFlight
 from streams.control.gate import Announcement, Refused, Surroundings, admit
 from streams.control.plans import ActiveSet, send_job, send_plan
 from streams.control.records import Position
 from streams.failpoints import FailPoint
+from streams.logs import logger
 
 
 class Outcome(enum.StrEnum):
@@ -97,7 +98,7 @@ class Intake:
         flight = desk.follow(submission, revision)
         if flight.progress.promised is not None or records.manifest(revision.revision_id) is not None:
             return
-        self.dispatch(submission, revision)
+        self.begin(flight)
         with desk.lock:
             for state in states.in_flight(desk, flight):
                 desk.projection.put(state, now=True)
@@ -123,6 +124,23 @@ class Intake:
         desk.records.record_revision(revision)
         desk.points.reach(FailPoint.INTAKE_ROWS)
         return revision
+
+    def begin(self, flight: InFlight) -> bool:
+        """Send a revision's plan and job, or hold them back and note why while there is no room; True where sent. Again is harmless.
+
+        Nothing waits here: what stands behind this event in the topic (manifests of samples whose end makes room) goes on.
+        """
+        waits = self._desk.room.lack()
+        if not waits:
+            self.dispatch(flight.submission, flight.revision)
+        with self._desk.lock:
+            if bool(waits) != bool(flight.waits):
+                logger().warning("job held back" if waits else "job sent", revision_id=flight.revision.revision_id, reason=waits)
+            if flight.waits and not waits:
+                flight.progress.on_sent(self._desk.clock.seconds())
+                flight.resend_after = self._desk.clock.seconds() + self._desk.patience
+            flight.waits, flight.changed = waits, True
+        return not waits
 
     def dispatch(self, submission: SubmissionRow, revision: RevisionRow) -> None:
         """Send a revision's plan and job. Sending them again is harmless."""

@@ -152,6 +152,10 @@ class Progress:
             if chunk.ordinal not in self.landed:
                 self.held[chunk.ordinal] = chunk
 
+    def on_sent(self, now: float) -> None:
+        """The job was sent only now: patience begins anew."""
+        self.moved = now
+
     def on_resent(self, now: float) -> None:
         """The job was sent again: whatever was wrong gets a fresh span of patience."""
         self.resent += 1

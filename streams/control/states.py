@@ -27,7 +27,7 @@ def in_flight(desk: Desk, flight: InFlight) -> list[SampleState]:
             flight.revision,
             sample_id,
             state=progress.phase,
-            reason=progress.reason(seconds, desk.patience),
+            reason=flight.waits or progress.reason(seconds, desk.patience),
             landed=progress.rows_landed if alone else 0,  # a chunk holds rows of all samples; one sample's share shows at publication
             quarantined=0,
             stages=progress.stages(seconds),

@@ -85,11 +85,18 @@ class Watch:
     # --- the timer ---------------------------------------------------------------------------------------------------
 
     def look(self) -> list[InFlight]:
-        """Read the ledgers that are due, send late jobs again, and return what is ready to be verified. Raises StoreError, BrokerError."""
+        """Read the ledgers that are due, send jobs that waited for room or are late, and return what is ready to be verified.
+
+        Raises StoreError, BrokerError.
+        """
         desk = self._desk
         with desk.lock:
             now = desk.clock.seconds()
             due = [flight for flight in desk.in_flight.values() if flight.look_after <= now]
+            waiting = [flight for flight in desk.in_flight.values() if flight.waits]
+        for flight in waiting:
+            if not self._intake.begin(flight):
+                break  # no room for one is no room for the next
         for flight in due:
             self._read_ledger(flight)
             if flight.progress.stuck(desk.clock.seconds(), desk.patience) is not None:
@@ -125,7 +132,7 @@ class Watch:
         """Send a late revision's job again, if nothing of its lane is waiting anywhere. Same job, same chunks, same rows."""
         desk, progress = self._desk, flight.progress
         now = desk.clock.seconds()
-        if now < flight.resend_after or progress.resent >= RESENDS or not self._owes(flight):
+        if flight.waits or now < flight.resend_after or progress.resent >= RESENDS or not self._owes(flight):
             return
         try:
             waiting = self._backlog.unread(flight.submission.lane)
@@ -134,7 +141,8 @@ class Watch:
             return
         if waiting > 0:
             return
-        self._intake.dispatch(flight.submission, flight.revision)
+        if not self._intake.begin(flight):
+            return
         with desk.lock:
             progress.on_resent(now)
             pause = desk.patience * 2**progress.resent

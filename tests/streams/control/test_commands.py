@@ -169,3 +169,28 @@ def test_a_publication_under_a_plan_that_is_no_longer_assigned_is_written_down(l
     [(revision, reason)] = lab.client.rows("SELECT revision_id, reason FROM decision WHERE kind = 'plan_changed'")
     assert revision == lab.jobs()[0].revision_id
     assert lab.jobs()[0].plan_id in reason
+
+
+def test_a_replay_reads_the_file_again_where_a_chunk_in_quarantine_holds_the_sample(lab: Any) -> None:
+    from schemas.events import Receipt
+
+    lab.announce(lab.file("a"))
+    lab.run()
+    job = lab.jobs()[-1]
+    promised = lab.work(land=lambda ordinal: ordinal != 0)
+    chunk_id = promised.chunks[0].chunk_id
+    lab.send(
+        "receipts",
+        Receipt(job.submission_id, job.revision_id, chunk_id, 0, "chain", "quarantined", 0, 1, -1.0, "w", "", "WireError: damaged", 1),
+    )
+    lab.run()
+    assert lab.state().state == "incomplete"
+    lab.command("replay")
+    lab.run()
+    assert outcomes(lab) == ["revision 1 is read again from its file"]
+    assert lab.jobs() == [job, job]
+    lab.work()
+    lab.run()
+    assert lab.state().state == "published"
+    assert lab.interpreted()[0].complete
+    assert lab.count("calls") == lab.calls

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from processors.land import rows
 from processors.land.client import Client, StoreError
 from processors.land.keys import call_set, rows_token
-from processors.land.ledger import LedgerRow, record_landed, standing
+from processors.land.ledger import LedgerRow, Standing, record_landed, standing
 from schemas.chunks import Chunk, ChunkKind
 from schemas.plan import Plan
 
@@ -23,16 +23,20 @@ class SampleDeleted(StoreError):
     """Every sample of the chunk was deleted after the chunk was emitted: there is nothing to land."""
 
 
+class AlreadyPublished(StoreError):
+    """The chunk's revision was published without it, as a person acknowledged: what is published stays as it was."""
+
+
 def land_chunk(client: Client, chunk: Chunk, findings: pa.RecordBatch, plan: Plan, *, worker: str, provider: str) -> LedgerRow:
     """Land a chunk of alleles that went through every stage, with its findings (`schemas.findings`), and return its ledger row.
 
-    Raises Unavailable (keep the chunk and try again), SampleDeleted, AlleleCollision, Rejected.
+    Raises Unavailable (keep the chunk and try again), SampleDeleted, AlreadyPublished, AlleleCollision, Rejected.
     """
     header = chunk.header
     state = standing(client, header)
     if state.landed is not None:
         return state.landed
-    _refuse_deleted(chunk, state.deleted)
+    _refuse_late(chunk, state)
     alleles = rows.sorted_alleles(chunk)
     calls = _without(rows.calls(chunk, alleles, plan), state.deleted)
     found = _without(rows.findings(chunk, findings), state.deleted)
@@ -59,11 +63,11 @@ def land_chunk(client: Client, chunk: Chunk, findings: pa.RecordBatch, plan: Pla
 
 
 def land_faults(client: Client, chunk: Chunk, plan: Plan, *, worker: str) -> LedgerRow:
-    """Land a chunk of faults and return its ledger row. Raises Unavailable, SampleDeleted, Rejected."""
+    """Land a chunk of faults and return its ledger row. Raises Unavailable, SampleDeleted, AlreadyPublished, Rejected."""
     state = standing(client, chunk.header)
     if state.landed is not None:
         return state.landed
-    _refuse_deleted(chunk, state.deleted)
+    _refuse_late(chunk, state)
     faults = _without(rows.faults(chunk, plan), state.deleted)
     _Inserts(client, chunk)("fault", call_set(chunk.header.submission_id, plan), faults)
     row = LedgerRow(
@@ -103,9 +107,15 @@ def _named(chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def _refuse_deleted(chunk: Chunk, deleted: frozenset[str]) -> None:
-    if deleted.issuperset(chunk.header.samples):
-        raise SampleDeleted(f"chunk {chunk.header.chunk_id}: its samples were deleted after it was emitted (epoch {chunk.header.epoch})")
+def _refuse_late(chunk: Chunk, state: Standing) -> None:
+    header = chunk.header
+    if state.deleted.issuperset(header.samples):
+        raise SampleDeleted(f"chunk {header.chunk_id}: its samples were deleted after it was emitted (epoch {header.epoch})")
+    if state.published:
+        raise AlreadyPublished(
+            f"chunk {header.chunk_id}: revision {header.revision_id} is published without it; "
+            f"`riverseq replay {header.samples[0]}` makes a new revision from the file"
+        )
 
 
 def _without(batch: pa.RecordBatch, deleted: frozenset[str]) -> pa.RecordBatch:

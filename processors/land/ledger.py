@@ -70,19 +70,22 @@ def landed_chunks(client: Client, revision_id: str) -> list[LedgerRow]:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is on record about a chunk before it lands: its ledger row, and its samples that were deleted since it was emitted."""
+    """What is on record about a chunk before it lands: its ledger row, its samples that were deleted since it was emitted, and whether
+    its revision is published."""
 
     landed: LedgerRow | None
     deleted: frozenset[str]
+    published: bool
 
 
 def standing(client: Client, header: ChunkHeader) -> Standing:
-    """One question before the inserts: a chunk on the ledger need not land again, a deleted sample must not."""
+    """One question before the inserts: a chunk on the ledger need not land again, a deleted sample must not, nor a published one."""
     sql = f"""SELECT
         (SELECT groupArray(({", ".join(_LEDGER)})) FROM ledger
             WHERE revision_id = {{revision:String}} AND chunk = {{chunk:UInt32}} AND chunk_id = {{id:String}}) AS landed,
         (SELECT groupUniqArray(sample_id) FROM sample_epoch
-            WHERE epoch > {{epoch:UInt32}} AND sample_id IN {{samples:Array(String)}}) AS deleted"""
+            WHERE epoch > {{epoch:UInt32}} AND sample_id IN {{samples:Array(String)}}) AS deleted,
+        (SELECT count() > 0 FROM publication WHERE revision_id = {{revision:String}}) AS published"""
     parameters = {
         "revision": header.revision_id,
         "chunk": header.ordinal,
@@ -90,8 +93,8 @@ def standing(client: Client, header: ChunkHeader) -> Standing:
         "epoch": header.epoch,
         "samples": list(header.samples),
     }
-    [(landed, deleted)] = client.rows(sql, parameters)
-    return Standing(LedgerRow(*landed[0]) if landed else None, frozenset(deleted))
+    [(landed, deleted, published)] = client.rows(sql, parameters)
+    return Standing(LedgerRow(*landed[0]) if landed else None, frozenset(deleted), bool(published))
 
 
 def record_quarantined(client: Client, row: QuarantineRow) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -12,6 +12,12 @@ from streams.cli.decisions import ask
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
 from streams.cli.operate import command_of
 from streams.cli.session import out, print_json, session_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from processors.land.client import Client
+    from streams.quarantine import Quarantined
 
 SHOWN_BYTES = 256
 
@@ -90,9 +96,11 @@ def replay(
     offsets: Annotated[
         list[int] | None, typer.Argument(metavar="OFFSET...", help="Entries, as `list` shows them.", show_default=False)
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every entry.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every entry whose sample is not published yet.")] = False,
 ) -> int:
     """Send the original bytes to their topic again, once the cause is mended. What lands twice counts once.
+
+    What is published stays as it was: of a sample that was published without a chunk, `riverseq replay SAMPLE` makes a new revision.
 
     [bold]riverseq quarantine replay 3 4[/bold]
     [bold]riverseq quarantine replay --all[/bold]
@@ -104,6 +112,11 @@ def replay(
     session = session_of(context)
     with session.reader() as reader:
         entries = list(listed(reader)) if all_ else [find(reader, offset) for offset in offsets or []]
+    with session.clickhouse() as client:
+        late = published(client, entries)
+    if late and not all_:
+        raise CommandFailed(next(iter(late.values())))
+    entries = [entry for entry in entries if entry.place.offset not in late]
     try:
         outputs = [entry.replay() for entry in entries]
     except ValueError as error:
@@ -111,6 +124,8 @@ def replay(
     with session.producer() as producer:
         for output in outputs:
             producer.produce(output)
+    if late:
+        out().print(f"left out {len(late)} of samples that are published", markup=False)
     out().print(f"sent {len(outputs)} again; `riverseq status` shows what becomes of them", markup=False)
     return ExitCode.DONE
 
@@ -128,3 +143,19 @@ def acknowledge(
     """
     session = session_of(context)
     return ask(session, sample, command_of(session, "acknowledge", sample, reason))
+
+
+def published(client: Client, entries: Sequence[Quarantined]) -> dict[int, str]:
+    """The entries whose revision is published, by offset, each with what to do instead. Raises StoreError."""
+    from processors.land.publication import publications
+
+    found: dict[int, str] = {}
+    known = {revision: publications(client, revision) for revision in {entry.revision_id for entry in entries if entry.revision_id}}
+    for entry in entries:
+        if rows := known.get(entry.revision_id):
+            how = "" if rows[0].complete else f" incomplete, as acknowledged by {rows[0].actor}"
+            found[entry.place.offset] = (
+                f"quarantined message {entry.place.offset}: revision {entry.revision_id} is published{how}, and what is published stays as "
+                f"it was; `riverseq replay {rows[0].sample_id}` makes a new revision from the file"
+            )
+    return found

@@ -122,7 +122,7 @@ def test_a_crash_after_any_insert_and_a_second_landing_elsewhere_lands_once(clie
 def test_two_workers_that_both_saw_an_empty_ledger_land_once(client: Client, factory: Any) -> None:
     emission = factory.emit()
     blind = Dying(client, 99)
-    blind.rows = lambda *arguments: [([], [])]  # type: ignore[attr-defined]
+    blind.rows = lambda *arguments: [([], [], 0)]  # type: ignore[attr-defined]
     land(client, emission, factory.plan)
     before = counts(client)
     land(blind, emission, factory.plan, worker="w2")

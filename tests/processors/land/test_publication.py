@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from processors.land.client import Client
+from processors.land.insert import AlreadyPublished
 from processors.land.publication import NotVerified, current, findings_of, publications, publish, record_announced, unannounced
 from schemas import identity
 
@@ -48,6 +49,16 @@ def test_an_acknowledged_publication_says_that_it_is_not_complete(client: Client
     laboratory.land(emission, skip=(1,))
     [row] = publish(client, emission.submission_id, emission.revision_id, at=100, without=frozenset({1}), actor="me", reason="bad")
     assert (row.complete, row.variants_in, row.landed, row.actor, row.reason) == (False, 103, 50, "me", "bad")
+    assert client.value("SELECT count() FROM calls_current") == 50
+
+
+def test_a_chunk_of_a_revision_that_was_published_without_it_does_not_land(client: Client, laboratory: Any, factory: Any) -> None:
+    emission = factory.emit()
+    laboratory.admit(emission)
+    laboratory.land(emission, skip=(1,))
+    publish(client, emission.submission_id, emission.revision_id, at=100, without=frozenset({1}), actor="me", reason="bad")
+    with pytest.raises(AlreadyPublished, match="is published without it; `riverseq replay"):
+        laboratory.land(emission)  # the chunks on the ledger pass as landed, the one left out is refused
     assert client.value("SELECT count() FROM calls_current") == 50
 
 

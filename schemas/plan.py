@@ -31,7 +31,7 @@ class CuttingRule:
 
     alleles: int = 65_536
     cells: int = 131_072
-    size: int = 3 * 1024 * 1024
+    size: int = 5 * 1024 * 1024
 
     def key(self) -> str:
         """Text that enters `chunk_id` and `plan_id`."""

@@ -43,7 +43,7 @@ class Refusals:
         return [kept, *reason.outputs, *([told] if told is not None else [])]
 
     def too_large(self, entry: Entry, output: Output, error: TooLarge) -> list[Output]:
-        """An output that no topic takes would be tried for ever: its cause goes to quarantine. Raises where that is too large as well."""
+        """An output that no topic takes would be tried for ever: its cause goes to quarantine. Raises where that is too large too."""
         if entry.ending == "quarantined":
             raise error
         reason = Quarantine("TooLarge", f"output for {output.topic}: {error}")

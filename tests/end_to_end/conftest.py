@@ -39,6 +39,14 @@ class Stack:
         assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
         return done.stdout
 
+    def refused(self, *arguments: str | Path, timeout: float = 240, code: int = 1) -> str:
+        """What a command that fails says on standard error."""
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False, env={**os.environ, **self.environment}
+        )
+        assert done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+        return done.stderr
+
     def json(self, *arguments: str | Path, timeout: float = 240, code: int = 0) -> Any:
         return json.loads(self.run(*arguments, "--json", timeout=timeout, code=code))
 

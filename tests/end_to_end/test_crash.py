@@ -19,7 +19,7 @@ from processors.land.client import StoreError
 pytestmark = pytest.mark.broker
 
 SERVICES = ("broker", "clickhouse", "control", "ingest", "chain")
-SHORT, LONG = 3, 20
+SHORT, LONG = 2, 20
 """Rounds of `make test` and of `make soak`."""
 
 

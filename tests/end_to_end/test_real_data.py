@@ -12,15 +12,13 @@ import pytest
 pytestmark = [pytest.mark.broker, pytest.mark.real_data]
 
 PLATINUM = "samples/NA12878.PlatinumGenomes.chr21.GRCh38.vcf.gz"
-GRCH37 = (
+QUICK = ("HG002_HG003_HG004.trio.chr1-2.GRCh37.vcf.gz", "NA12878.chr20_snippet.GRCh37.g.vcf.gz", "manuel.Pfeiffer_exome.GRCh37.vcf.gz")
+LONG = (
     "1000G_phase1.1092samples.chr1_head.GRCh37.vcf.gz",
-    "HG002_HG003_HG004.trio.chr1-2.GRCh37.vcf.gz",
     "HG02102.1000G.chr21.GRCh37.vcf.gz",
     "NA12878.NIST2.19_indels.wholegenome.GRCh37.vcf.gz",
     "NA12878.NIST_GATK.chr21.hg19.vcf.gz",
     "NA12878.PlatinumGenomes.chr21.hg19.vcf.gz",
-    "NA12878.chr20_snippet.GRCh37.g.vcf.gz",
-    "manuel.Pfeiffer_exome.GRCh37.vcf.gz",
 )
 
 
@@ -70,7 +68,7 @@ def test_its_clinvar_records_are_found_as_a_plain_join_finds_them(platinum: dict
     assert set(rows) == expected
 
 
-@pytest.mark.parametrize("file", GRCH37)
+@pytest.mark.parametrize("file", [*QUICK, *(pytest.param(file, marks=pytest.mark.soak) for file in LONG)])
 def test_every_variant_of_a_real_file_is_accounted_for(
     file: str, real_stack: Any, real_data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

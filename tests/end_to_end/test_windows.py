@@ -1,4 +1,4 @@
-"""Three windows stopped exactly, each on a real process: what was begun is finished by the process that is started after it."""
+"""Three windows of a whole stack stopped exactly (tests/streams/control has those of control alone): what was begun is finished by the process that is started after it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from streams.failpoints import VARIABLE, FailPoint
 
-pytestmark = pytest.mark.broker
+pytestmark = [pytest.mark.broker, pytest.mark.soak]
 
 
 @pytest.mark.parametrize(

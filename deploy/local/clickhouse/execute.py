@@ -93,7 +93,7 @@ class Runner:
             if statement.inserts_data:
                 if statement.data_format.lower() == "values":
                     self._judge_values(lane, role, ask, database)
-                tally.add(lane.insert(statement.sql, statement.data_format, ask.data))
+                tally.add(lane.insert(statement.sql, statement.source_at, statement.data_format, ask.data))
                 return
             tally.output_format = verdict.output_format or ask.default_format or "TabSeparated"
             yield from self._answer(lane, ask, verdict, tally)

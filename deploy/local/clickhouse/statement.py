@@ -12,12 +12,14 @@ from deploy.local.clickhouse.lexer import Lexeme, Token, tokens
 class Statement:
     """`sql` is what the engine parses, without inline data and, for an insert with data, without its FORMAT clause.
 
-    `data_format` names the format of the data of an insert, empty for any other statement; `data` is what stood behind it in the text.
+    `data_format` names the format of the data of an insert, empty for any other statement; `data` is what stood behind it in the text;
+    `source_at` is where in `sql` an insert may say where its data comes from: before its SETTINGS, else at its end.
     """
 
     sql: bytes
     data_format: str = ""
     data: bytes = b""
+    source_at: int = 0
 
     @property
     def inserts_data(self) -> bool:
@@ -41,6 +43,7 @@ def _cut_insert(text: bytes) -> Statement:
     next(stream)
     previous: Lexeme | None = None
     in_target = False
+    settings_at: int | None = None
     for token in stream:
         if token.is_word(b"INTO") and previous is None:
             in_target = True
@@ -53,7 +56,7 @@ def _cut_insert(text: bytes) -> Statement:
         elif token.is_word(b"SELECT", b"WITH", b"FROM", b"WATCH"):
             return Statement(text.rstrip().rstrip(b";"))
         elif token.is_word(b"VALUES"):
-            return Statement(text[: token.start], "Values", text[token.end :])
+            return Statement(text[: token.start], "Values", text[token.end :], settings_at or token.start)
         elif token.is_word(b"FORMAT"):
             name = next(stream, None)
             if name is None or name.kind is not Token.WORD:
@@ -61,10 +64,10 @@ def _cut_insert(text: bytes) -> Statement:
             # the parser takes blanks and one line end behind the format's name; what follows is data
             gap = re.compile(rb"[ \t\f]*;?\r?\n?").match(text, name.end)
             assert gap is not None
-            return Statement(text[: token.start], name.text.decode(), text[gap.end() :])
+            return Statement(text[: token.start], name.text.decode(), text[gap.end() :], settings_at or token.start)
         elif token.is_word(b"SETTINGS"):
-            pass
+            settings_at = token.start
         previous = token
     if b"select" in text.lower():
         return Statement(text.rstrip().rstrip(b";"))
-    return Statement(text, "Values", b"")
+    return Statement(text, "Values", b"", settings_at or len(text))

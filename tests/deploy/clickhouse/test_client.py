@@ -148,6 +148,30 @@ def test_a_bad_row_fails_the_insert_with_its_reason(writer: Any, table: str) -> 
 
 
 @pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO {} (n, name) FORMAT CSV",
+        "INSERT INTO {} (n, name) SETTINGS insert_deduplication_token = 'k' FORMAT CSV",
+        "INSERT INTO {} (n, name) -- with a remark",
+        "INSERT INTO {} (n, name) SETTINGS max_insert_block_size = 1000 VALUES",
+    ],
+)
+def test_rows_that_the_table_refuses_are_never_acknowledged(admin: Any, writer: Any, table: str, statement: str) -> None:
+    """The engine's streamed insert calls them written."""
+    rows = "\n(1, 'good'), (2, 'bad')" if "CSV" not in statement else "\n1,good\n2,bad\n"
+    sql = statement.format(table) + rows if "remark" not in statement else statement.format(table) + "\nVALUES " + rows
+    admin.command(f"ALTER TABLE {table} ADD CONSTRAINT no_bad CHECK name != 'bad'")
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match="no_bad") as caught:
+            writer.raw_query(sql)
+        assert caught.value.code == 469
+        assert writer.command(f"SELECT count() FROM {table}") == 0
+    admin.command(f"ALTER TABLE {table} DROP CONSTRAINT no_bad")
+    writer.raw_query(sql)
+    assert writer.command(f"SELECT count() FROM {table}") == 2, "the token of a refused insert is not taken"
+
+
+@pytest.mark.parametrize(
     ("sql", "code", "name"),
     [
         ("SELECT nosuch", 47, "UNKNOWN_IDENTIFIER"),

@@ -105,6 +105,7 @@ def train(found: labelled.Labelled, counts: dict[str, int], out: Path, version: 
             "trained on the genes whose sequence was at hand (a panel and their neighbours), not on the whole exome",
             "labels are ClinVar's without stars; most benign ones are silent, so the overall figures flatter: read the missense rows",
             "no conservation, structure, constraint or frequency; the pick decides which transcript is judged",
+            "about five network settings were compared on these same two splits, so the figures are somewhat optimistic",
         ],
     }
     out.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from processors.land.client import Client, Unavailable, connect
 from processors.land.insert import SampleDeleted, land_chunk, land_faults
 from processors.land.ledger import LedgerRow
 from processors.resources import Resources
+from processors.score.models import bundled_session
 from processors.score.stage import score
 from schemas.chunks import Chunk, ChunkKind
 from schemas.events import Receipt
@@ -22,6 +23,7 @@ from schemas.plan import STAGE_CODE
 from streams import wire
 from streams.broker import Message, Output
 from streams.failpoints import FailPoint, FailPoints
+from streams.logs import logger
 from streams.outcomes import DependencyAway, Done, Outcome, Stage, Unprocessable
 from streams.pipeline import Each, Pipeline, Together
 from streams.shelf import Shelf
@@ -129,8 +131,11 @@ class Chain:
 
 
 def build(worker: Worker) -> Stage:
-    """The chain of a process. A score stage that was told to use a device it does not have refuses to start here."""
+    """The chain of a process. Raises ProviderRefused where it was told to use a device that it does not have: at the start, not at the
+    first chunk, which might come in the night.
+    """
     settings = worker.settings
+    logger().info("scoring", provider=bundled_session(settings.provider).provider)
     client = connect(settings.clickhouse_dsn("writer"))
     chain = Chain(Shelf(worker.plans, settings.packs_folder(), settings.provider), client, worker.name, worker.points)
     steps: list[Each | Together] = [

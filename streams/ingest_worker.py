@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from processors.ingest.chunker import Emitted, Ingestion, ingest
 from processors.ingest.errors import SourceError, StageVersionMismatch, UnknownOption
+from processors.score.session import Wanted
 from schemas.chunks import Chunk
 from schemas.events import Job, Receipt
 from schemas.plan import STAGE_CODE
@@ -120,7 +121,8 @@ def build(worker: Worker) -> Stage:
     settings = worker.settings
     backlog = KafkaBacklog(settings.kafka_servers(), settings.kafka_options, {CHUNKS_RAW.name: CHAIN})
     outstanding = Outstanding(backlog, settings.outstanding_bytes)
-    reading = Reading(Shelf(worker.plans, settings.packs_folder(), settings.provider), outstanding, worker.name)
+    shelf = Shelf(worker.plans, settings.packs_folder(), Wanted.CPU)  # ingest scores nothing: it takes no device from those who do
+    reading = Reading(shelf, outstanding, worker.name)
     return Jobs(reading.open, worker.producer, lane_topics(WORK), gate=reading.gate, failpoints=worker.points, metrics=worker.metrics)
 
 

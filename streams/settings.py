@@ -69,7 +69,7 @@ class Settings(BaseSettings):
     """Emitted but not landed bytes at which ingest pauses."""
     disk_reserve: int = Field(default=2 * 1024**3, ge=0)
     """Free bytes on the disk of the state folder below which no new sample begins; it waits, and says so."""
-    provider: str = "auto"
+    provider: Literal["auto", "cpu", "cuda"] = "auto"
     """Execution provider of the score stage: auto, cpu, cuda. `cuda` refuses to start without one."""
 
     @classmethod

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from processors.land.client import StoreError
+from processors.score.models import ModelRefused
+from processors.score.session import ProviderRefused
 from streams import failpoints, logs
 from streams.broker import BrokerError
 from streams.confluent import ConfluentConsumer, ConfluentProducer, ConfluentReader
@@ -57,7 +60,7 @@ def work(process: str, topic: Topic, build: Callable[[Worker], Stage], *, code: 
         metrics, health = Metrics(process, version("riverseq")), Health()
         with HealthServer(metrics, health, port=settings.metrics_port):
             return _work(process, topic, build, code, settings, metrics, health, stop)
-    except (SettingsError, BrokerError, QuarantineFull) as error:
+    except (SettingsError, BrokerError, StoreError, QuarantineFull, ProviderRefused, ModelRefused) as error:
         logger().error("stopped", error=str(error))
         return FAILED
 

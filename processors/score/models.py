@@ -69,24 +69,27 @@ class Model:
 
 def bundled_model_pack(root: Path) -> Pack:
     """Register the model that ships with riverseq below a pack root (the same content is one pack however often)."""
-    return add_model(Path(__file__).parent / "models" / BUNDLED, root)
+    return add_model(_bundled_folder(), root)
+
+
+def bundled_session(wanted: Wanted | str) -> Session:
+    """The bundled model on the wanted device, its golden vectors reproduced there: what a process asks of a device before it takes work.
+
+    Raises session.ProviderRefused, ModelRefused.
+    """
+    return _open(_bundled_folder(), wanted).session
 
 
 def add_model(folder: Path, root: Path) -> Pack:
     """Check a model folder and register it as a pack. Raises ModelRefused."""
-    card = _card(folder / "card.json")
-    graph = _bounded(folder / "model.onnx", MAX_MODEL_BYTES)
-    try:
-        with np.load(io.BytesIO(_bounded(folder / "golden.npz", MAX_MODEL_BYTES)), allow_pickle=False) as golden:
-            inputs, outputs = golden["inputs"], golden["outputs"]
-    except (ValueError, KeyError, OSError) as error:
-        raise ModelRefused(f"{folder / 'golden.npz'}: needs arrays `inputs` and `outputs` ({error})") from error
-    _check(card, graph, folder)
-    _verify(open_session(graph, Wanted.CPU), card, inputs, outputs, str(folder))
-    arrays = {"onnx": np.frombuffer(graph, dtype=np.uint8), "golden_inputs": inputs, "golden_outputs": outputs}
-    return write_pack(
-        root, kind=KIND, name=card["name"], version=card["version"], build="any", arrays=arrays, rows=len(inputs), extra={"card": card}
-    )
+    found = _open(folder, Wanted.CPU)
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "onnx": np.frombuffer(found.graph, dtype=np.uint8),
+        "golden_inputs": found.inputs,
+        "golden_outputs": found.outputs,
+    }
+    name, version, rows = found.card["name"], found.card["version"], len(found.inputs)
+    return write_pack(root, kind=KIND, name=name, version=version, build="any", arrays=arrays, rows=rows, extra={"card": found.card})
 
 
 def load_model(pack: Pack, wanted: Wanted | str) -> Model:
@@ -99,6 +102,35 @@ def load_model(pack: Pack, wanted: Wanted | str) -> Model:
     batcher = Batcher(session, COUNT)
     batcher.warm_up()
     return Model(pack, card, batcher)
+
+
+def _bundled_folder() -> Path:
+    return Path(__file__).parent / "models" / BUNDLED
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A model folder whose golden vectors (float32[n, COUNT] → float32[n]) its session reproduced."""
+
+    card: dict[str, Any]
+    graph: bytes
+    inputs: npt.NDArray[np.float32]
+    outputs: npt.NDArray[np.float32]
+    session: Session
+
+
+def _open(folder: Path, wanted: Wanted | str) -> _Opened:
+    card = _card(folder / "card.json")
+    graph = _bounded(folder / "model.onnx", MAX_MODEL_BYTES)
+    try:
+        with np.load(io.BytesIO(_bounded(folder / "golden.npz", MAX_MODEL_BYTES)), allow_pickle=False) as golden:
+            inputs, outputs = golden["inputs"], golden["outputs"]
+    except (ValueError, KeyError, OSError) as error:
+        raise ModelRefused(f"{folder / 'golden.npz'}: needs arrays `inputs` and `outputs` ({error})") from error
+    _check(card, graph, folder)
+    session = open_session(graph, wanted)
+    _verify(session, card, inputs, outputs, str(folder))
+    return _Opened(card, graph, inputs, outputs, session)
 
 
 def _bounded(path: Path, limit: int) -> bytes:

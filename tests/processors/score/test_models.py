@@ -59,6 +59,7 @@ def test_the_card_says_what_a_reader_must_know() -> None:
     assert card["training"]["cut_off"] == "2016-08-31"
     assert card["training"]["frequency_used"] is False
     assert "clinical" in card["not_for"]
+    assert any("settings were compared on these same two splits" in limit for limit in card["limits"])
     for split in ("by_time", "by_gene"):
         for figure in ("model_auroc", "model_auprc", "substitution_auroc"):
             value, low, high = card["figures"][split]["missense"][figure]

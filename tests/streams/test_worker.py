@@ -49,8 +49,6 @@ def ended(environment: dict[str, str], program: str = ECHO) -> subprocess.Comple
     """A worker that ends by itself."""
     command = [sys.executable, "-c", program]
     return subprocess.run(command, check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
-        [sys.executable, "-c", program], check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
 
 
 def values(servers: str, topic: str) -> list[bytes]:

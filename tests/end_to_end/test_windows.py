@@ -1,4 +1,4 @@
-"""Three windows of a whole stack stopped exactly (tests/streams/control has those of control alone): what was begun is finished by the process that is started after it."""
+"""Windows stopped exactly in a whole stack: what a killed process began, the one started after it finishes."""
 
 from __future__ import annotations
 

@@ -13,9 +13,10 @@ from bench.data import BUILD, BenchFiles
 from deploy.local import commands
 from deploy.local.state import Run, open_state
 from schemas.events import CompletionEvent, SampleState, SourceFile
-from streams.cli.session import Session, now_ms
+from streams.cli.session import Session
 from streams.cli.submit import announce, hash_files
 from streams.cli.waiting import follow
+from streams.clock import now_ms
 
 
 @dataclass(frozen=True)

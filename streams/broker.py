@@ -1,4 +1,4 @@
-"""The seam to Kafka: the small part of a client that riverseq uses. `confluent.py` is the real one, `memory.py` the simulated one."""
+"""The seam to Kafka: the small part of a client that riverseq uses. `streams.confluent` is real, `streams.memory` simulated."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +17,6 @@ from processors.resources import Resources
 from processors.score.models import bundled_session
 from processors.score.stage import score
 from schemas.chunks import Chunk, ChunkKind
-from schemas.events import Receipt
 from schemas.plan import STAGE_CODE
 from streams import wire
 from streams.broker import Message, Output
@@ -26,8 +24,9 @@ from streams.failpoints import FailPoint, FailPoints
 from streams.logs import logger
 from streams.outcomes import DependencyAway, Done, Outcome, Stage, Unprocessable
 from streams.pipeline import Each, Pipeline, Together
+from streams.receipts import receipt
 from streams.shelf import Shelf
-from streams.topics import CHUNKS_RAW, RECEIPTS
+from streams.topics import CHUNKS_RAW
 from streams.worker import Worker, work
 
 SCORE_ROWS = 65_536
@@ -112,22 +111,18 @@ class Chain:
 
     def _receipt(self, passing: Passing, row: LedgerRow) -> Output:
         header = passing.chunk.header
-        event = Receipt(
-            submission_id=header.submission_id,
-            revision_id=header.revision_id,
-            chunk_id=header.chunk_id,
-            ordinal=header.ordinal,
+        return receipt(
+            header.submission_id,
+            header.revision_id,
             stage="land",
             outcome="done",
+            worker=row.worker,
+            chunk_id=header.chunk_id,
+            ordinal=header.ordinal,
             rows=passing.chunk.rows.num_rows,
             size=passing.message.size,
-            fraction=-1.0,
-            worker=row.worker,
             provider=row.provider,
-            reason="",
-            time=int(time.time() * 1000),
         )
-        return Output(RECEIPTS.name, header.submission_id.encode(), wire.encode(event))
 
 
 def build(worker: Worker) -> Stage:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +11,7 @@ from processors.ingest.chunker import Emitted, Ingestion, ingest
 from processors.ingest.errors import SourceError, StageVersionMismatch, UnknownOption
 from processors.score.session import Wanted
 from schemas.chunks import Chunk
-from schemas.events import Job, Receipt
+from schemas.events import Job
 from schemas.plan import STAGE_CODE
 from streams import wire
 from streams.backlog import KafkaBacklog
@@ -22,8 +21,9 @@ from streams.jobs import Emission, JobContext, Jobs
 from streams.logs import logger
 from streams.outcomes import Stage, Unprocessable
 from streams.outstanding import Outstanding
+from streams.receipts import receipt
 from streams.shelf import Shelf
-from streams.topics import CHUNKS_RAW, RECEIPTS, RUN_EVENTS, WORK, lane_topic, lane_topics
+from streams.topics import CHUNKS_RAW, RUN_EVENTS, WORK, lane_topic, lane_topics
 from streams.worker import Worker, work
 
 
@@ -92,22 +92,19 @@ class Reading:
     def _receipt(
         self, job: Job, chunk: Chunk | None = None, *, outcome: str, reason: str = "", size: int = 0, fraction: float = -1.0
     ) -> Output:
-        event = Receipt(
-            submission_id=job.submission_id,
-            revision_id=job.revision_id,
-            chunk_id=chunk.header.chunk_id if chunk else "",
-            ordinal=chunk.header.ordinal if chunk else -1,
+        return receipt(
+            job.submission_id,
+            job.revision_id,
             stage="ingest",
             outcome=outcome,
+            worker=self._worker,
+            chunk_id=chunk.header.chunk_id if chunk else "",
+            ordinal=chunk.header.ordinal if chunk else -1,
             rows=chunk.rows.num_rows if chunk else 0,
             size=size,
             fraction=fraction,
-            worker=self._worker,
-            provider="",
             reason=reason,
-            time=int(time.time() * 1000),
         )
-        return Output(RECEIPTS.name, job.submission_id.encode(), wire.encode(event))
 
 
 def local_path(uri: str) -> Path:

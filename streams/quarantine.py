@@ -10,12 +10,12 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from schemas.events import Receipt
-from streams import wire
+from streams import receipts, wire
 from streams.broker import BrokerError, Headers, Message, Output, Partition, Reader
+from streams.clock import now_ms
 from streams.logs import logger
 from streams.outcomes import Quarantine
-from streams.topics import MAX_MESSAGE, QUARANTINE, RECEIPTS
+from streams.topics import MAX_MESSAGE, QUARANTINE
 
 PREFIX = "quarantine."
 _DETAIL = 4096
@@ -39,7 +39,7 @@ def quarantined(
         "worker": worker,
         "attempt": str(attempt),
         "code": str(code),
-        "time": str(int(time.time() * 1000) if now is None else now),
+        "time": str(now_ms() if now is None else now),
     }
     original = [(name, value) for name, value in message.headers if not name.startswith(PREFIX)]
     headers = original + [(PREFIX + name, text.encode()) for name, text in added.items()]
@@ -55,22 +55,18 @@ def receipt(message: Message, reason: Quarantine, *, stage: str, worker: str, no
     if not submission:
         return None
     ordinal = message.header("ordinal")
-    event = Receipt(
-        submission_id=submission,
-        revision_id=message.header("revision_id"),
-        chunk_id=message.header("chunk_id"),
-        ordinal=int(ordinal) if ordinal.isdigit() else -1,
+    return receipts.receipt(
+        submission,
+        message.header("revision_id"),
         stage=stage,
         outcome="quarantined",
-        rows=0,
-        size=message.size,
-        fraction=-1.0,
         worker=worker,
-        provider="",
+        chunk_id=message.header("chunk_id"),
+        ordinal=int(ordinal) if ordinal.isdigit() else -1,
+        size=message.size,
         reason=f"{reason.error}: {reason.detail}"[:_DETAIL],
-        time=int(time.time() * 1000) if now is None else now,
+        now=now,
     )
-    return Output(RECEIPTS.name, submission.encode(), wire.encode(event))
 
 
 class QuarantineFull(Exception):

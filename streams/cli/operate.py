@@ -9,7 +9,8 @@ import typer
 from schemas.events import Command
 from streams.cli.decisions import ask
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
-from streams.cli.session import Session, actor, notes, now_ms, out, session_of
+from streams.cli.session import Session, actor, notes, out, session_of
+from streams.clock import now_ms
 
 Sample = Annotated[str, typer.Argument(metavar="SAMPLE", help="Name or pseudonym.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept with the decision.")]

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from schemas.events import SampleState
 from streams.cli import states
-from streams.cli.session import Session, now_ms, out
+from streams.cli.session import Session, out
 from streams.cli.waiting import STYLE, bars, outcome
+from streams.clock import now_ms
 from streams.settings import SettingsError
 
 SHOWN = 50

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from schemas.assembly import canonical_build
 from schemas.events import CompletionEvent, Lane, SourceFile
 from streams.cli.failures import WrongUse
-from streams.cli.session import Session, notes, now_ms, out, print_json, session_of
+from streams.cli.session import Session, notes, out, print_json, session_of
+from streams.clock import now_ms
 
 SOURCE = "riverseq/cli"
 _BLOCK = 4 * 1024 * 1024

@@ -15,7 +15,8 @@ from schemas.events import SampleState, StageProgress
 from streams.cli import states
 from streams.cli.decisions import changes_nothing
 from streams.cli.failures import ExitCode
-from streams.cli.session import Session, notes, now_ms, out, print_json
+from streams.cli.session import Session, notes, out, print_json
+from streams.clock import now_ms
 
 STYLE = {"published": "green", "failed": "red", "rejected": "red", "incomplete": "yellow", "cancelled": "yellow", "deleted": "yellow"}
 MANY = 12

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from processors.land.store import RevisionRow, RevisionStatus, SubmissionRow
+from streams.clock import now_ms
 from streams.control.outgoing import Outbox
 from streams.control.progress import Progress
 from streams.control.projection import Projection
@@ -21,7 +22,7 @@ class Clock:
     """Time of day in ms since 1970 UTC, and seconds of a clock that never goes back. A test passes its own."""
 
     def now(self) -> int:
-        return time.time_ns() // 1_000_000
+        return now_ms()
 
     def seconds(self) -> float:
         return time.monotonic()

@@ -18,8 +18,9 @@ from deploy.local.state import State, open_state
 from deploy.local.telling import Told
 from schemas.events import CompletionEvent, SourceFile
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
-from streams.cli.session import Session, notes, now_ms, print_json
+from streams.cli.session import Session, notes, print_json
 from streams.cli.submit import announce, hash_files
+from streams.clock import now_ms
 
 MARK = "demo/made-by-demo"
 """A file in the state folders that the demo itself made: only those it may empty."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from processors.annotate import terms
 from processors.annotate.regions import RegionCalls, call_regions, events
+from processors.knowledge.strings import string_buffers
 from schemas.chunks import ANNOTATION_FIELDS, LOOKUP_FIELDS, NONE, TRANSCRIPT, Answer, Chunk, Region
 
 if TYPE_CHECKING:
@@ -60,13 +61,6 @@ def look_up(chunk: Chunk, resources: Resources) -> Chunk:
         frequency_answer, frequency = resources.frequency.query(chunk.rows)
     columns = (clinvar_answer, significance, identity, frequency_answer, frequency)
     return chunk.append(LOOKUP_FIELDS, [pa.array(column) for column in columns])
-
-
-def string_buffers(array: pa.Array[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """(offsets, bytes) of a string column, sharing its memory; offsets point into the bytes also where the column is a slice."""
-    _, offsets, data = array.buffers()
-    places = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
-    return places, np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
 
 
 def events_of(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from numba import njit
 
 from processors.knowledge.pack import Pack
+from processors.knowledge.strings import string_buffers
 from schemas.identity import is_long
 
 U8 = npt.NDArray[np.uint8]
@@ -49,13 +50,7 @@ class Spelling:
 
 def spelling_of(rows: pa.RecordBatch) -> Spelling:
     """The columns `ref` and `alt` of a chunk, sharing its memory."""
-    return Spelling(*_buffers(rows.column("ref")), *_buffers(rows.column("alt")))
-
-
-def _buffers(array: pa.Array[Any]) -> tuple[I32, U8]:
-    _, offsets, data = array.buffers()
-    places = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
-    return places, np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
+    return Spelling(*string_buffers(rows.column("ref")), *string_buffers(rows.column("alt")))
 
 
 @dataclass(frozen=True)

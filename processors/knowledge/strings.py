@@ -1,4 +1,4 @@
-"""Tables of strings as two arrays, so that names can be memory-mapped like everything else in a pack."""
+"""Strings as two arrays, offsets and bytes: tables that are memory-mapped like all else in a pack, columns as kernels take them."""
 
 from __future__ import annotations
 
@@ -53,3 +53,10 @@ def arrays_of(name: str, values: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     """The two arrays of a table as a pack stores them: `<name>_offsets`, `<name>_data`."""
     table = table_of(values)
     return {f"{name}_offsets": table.offsets, f"{name}_data": table.data}
+
+
+def string_buffers(array: pa.Array[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """(offsets, bytes) of a string column, sharing its memory; offsets point into the bytes also where the column is a slice."""
+    _, offsets, data = array.buffers()
+    places = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
+    return places, np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)

@@ -56,10 +56,6 @@ class Lanes(Generic[T]):
     def put(self, lane: Lane, item: T) -> None:
         self._queues[lane].append(item)
 
-    def put_back(self, lane: Lane, item: T) -> None:
-        """At the front, as the next of its lane."""
-        self._queues[lane].appendleft(item)
-
     def peek(self, without: Collection[Lane] = ()) -> tuple[Lane, T] | None:
         """The next item, leaving out lanes that cannot be served; it stays queued until `take`."""
         lane = self._shares.choose([lane for lane, queue in self._queues.items() if queue], without)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from typing import Any, TextIO, cast
 
 import structlog
@@ -37,7 +36,6 @@ def configure(process: str, *, level: str = "info", stream: TextIO | None = None
 
     shared: list[Any] = [
         name_process,
-        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _refuse_names,
@@ -67,13 +65,6 @@ def configure(process: str, *, level: str = "info", stream: TextIO | None = None
 def logger(**values: Any) -> Logger:
     """A logger with values bound to it."""
     return cast(Logger, structlog.get_logger(**values))
-
-
-@contextmanager
-def traced(**values: Any) -> Iterator[None]:
-    """Bind ids (traceparent, revision_id, chunk_id) to every line logged inside."""
-    with structlog.contextvars.bound_contextvars(**{key: value for key, value in values.items() if value}):
-        yield
 
 
 def kafka_log(name: str) -> logging.Logger:

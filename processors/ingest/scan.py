@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-NOT_GIVEN = -1
 _BIG = 2**31 - 1
 
 

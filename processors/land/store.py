@@ -153,19 +153,6 @@ def newest_ordinals(client: Client, sample_ids: Sequence[str]) -> dict[str, int]
     return {sample: int(found.get(sample, 0)) for sample in sample_ids}
 
 
-def next_ordinal(client: Client, *sample_ids: str) -> int:
-    """The ordinal of the next content that holds any of these samples."""
-    return greatest_ordinal(client, sample_ids) + 1
-
-
-def max_offset(client: Client, cluster: str, partition: int) -> int:
-    """Greatest offset of a partition whose event is on record, as a submission or a decision; -1 where none is."""
-    where = "WHERE cluster = {cluster:String} AND partition = {partition:Int32}"
-    both = f"SELECT offset FROM submission {where} UNION ALL SELECT offset FROM decision {where}"
-    sql = f"SELECT if(count() = 0, -1, max(offset)) FROM ({both})"
-    return int(client.value(sql, {"cluster": cluster, "partition": partition}))
-
-
 def samples(client: Client) -> list[str]:
     """Every sample that was submitted and whose newest submission was not deleted, sorted."""
     sql = """

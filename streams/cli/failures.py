@@ -27,12 +27,6 @@ class WrongUse(CommandFailed):
     code = ExitCode.WRONG_USE
 
 
-class NeedsHuman(CommandFailed):
-    """It is done as far as a program can; the message says what a person must decide."""
-
-    code = ExitCode.NEEDS_HUMAN
-
-
 _EXPECTED = frozenset(
     {
         "streams.cli.failures.CommandFailed",

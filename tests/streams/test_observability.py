@@ -125,8 +125,7 @@ def _lines(stream: io.StringIO) -> list[dict[str, object]]:
 
 
 def test_a_line_has_the_process_and_the_ids_at_hand(logged: io.StringIO) -> None:
-    with logs.traced(revision_id="r1", chunk_id="c1", absent=""):
-        logs.logger(stage="land").info("landed", rows=3)
+    logs.logger(stage="land", revision_id="r1", chunk_id="c1").info("landed", rows=3)
     (line,) = _lines(logged)
     assert {
         "process": "chain",
@@ -136,7 +135,6 @@ def test_a_line_has_the_process_and_the_ids_at_hand(logged: io.StringIO) -> None
         "rows": 3,
         "stage": "land",
     }.items() <= line.items()
-    assert "absent" not in line
 
 
 def test_a_line_from_a_thread_names_the_process_too(logged: io.StringIO) -> None:

@@ -20,7 +20,7 @@ from processors.knowledge.genome import Genome
 from processors.knowledge.lookup import AlleleIndex, index_arrays, spelling_of
 from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.sources.alleles import Collector
-from processors.knowledge.sources.clinvar_terms import LABELS, STARS, STARS_UNKNOWN, Significance, UnknownTermError, parse_codes, parse_text
+from processors.knowledge.sources.clinvar_terms import LABELS, STARS, STARS_UNKNOWN, UnknownTermError, parse_codes, parse_text
 from processors.knowledge.sources.sites import SourceRefused, Written, open_sites
 from processors.knowledge.strings import StringTable, arrays_of
 from schemas.chunks import NONE, Answer
@@ -152,11 +152,6 @@ class ClinVar:
             "rows": self.pack.rows,
             **{key: extra[key] for key in ("licence", "date", "counts", "sha256")},
         }
-
-
-def label_of(code: int) -> str:
-    """ClinVar's word for a significance code; empty for NONE."""
-    return LABELS[Significance(code)]
 
 
 def _read(written: Written, row: int) -> _Record | str:

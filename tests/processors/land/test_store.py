@@ -29,24 +29,20 @@ def test_a_submission_comes_back_by_id_event_and_sample_and_is_kept_once(client:
 
 
 def test_ordinals_count_the_contents_of_any_sample_of_a_set(client: Client) -> None:
-    assert store.next_ordinal(client, "aa", "bb") == 1
+    assert store.greatest_ordinal(client, ["aa", "bb"]) == 0
     store.record_submission(client, SUBMISSION)
     later = replace(SUBMISSION, submission_id="s2", ordinal=4, samples=(SampleName("NA12891", "bb"),), offset=9)
     store.record_submission(client, later)
-    assert (store.next_ordinal(client, "aa"), store.next_ordinal(client, "aa", "bb"), store.greatest_ordinal(client, ["zz"])) == (2, 5, 0)
+    assert [store.greatest_ordinal(client, ids) for ids in (["aa"], ["aa", "bb"], ["zz"])] == [1, 4, 0]
     assert store.latest_submission(client, "bb") == later
     assert [row.submission_id for row in store.submissions(client, "bb")] == ["s1", "s2"]
     assert store.samples(client) == ["aa", "bb"]
 
 
-def test_the_greatest_offset_is_that_of_any_event_on_record(client: Client) -> None:
-    assert store.max_offset(client, "cluster", 0) == -1
-    store.record_submission(client, replace(SUBMISSION, offset=0))
-    assert store.max_offset(client, "cluster", 0) == 0
+def test_a_decision_is_found_by_its_event_and_by_its_sample(client: Client) -> None:
     decision = DecisionRow("cluster", 0, 12, "e2", "cancel", "aa", "r1", "me", "wrong file", "done", 3)
     store.record_decision(client, decision)
     store.record_decision(client, decision)
-    assert (store.max_offset(client, "cluster", 0), store.max_offset(client, "cluster", 1)) == (12, -1)
     assert store.decision_by_event(client, "cluster", 0, 12) == decision
     assert store.decisions(client, "aa") == [decision]
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from schemas.events import Lane
 from streams.broker import BrokerError, Consumer, Message, Partition, Producer
+from streams.deliveries import Deliveries
 from streams.failpoints import FailPoint, FailPoints, Harmless
 from streams.health import Health
 from streams.hold import Hold
@@ -28,7 +29,6 @@ from streams.limits import Limits
 from streams.logs import logger
 from streams.metrics import Metrics
 from streams.offsets import Offsets
-from streams.outbox import Outbox
 from streams.outcomes import Backpressure, Done, Outcome, Quarantine, Retry, Stage, Wait
 from streams.quarantine import QuarantineLimit
 from streams.readings import Readings
@@ -78,7 +78,7 @@ class Runner:
         self._hold = Hold(name, self._limits, metrics=metrics, health=health, clock=clock, random=random or _jitter())
         self._refusals = Refusals(name, quarantine_limit or QuarantineLimit(), metrics, worker=worker, code=code)
         self._readings = Readings(name, metrics, health, clock)
-        self._outbox = Outbox(
+        self._deliveries = Deliveries(
             name, producer, replace=self._refusals.too_large, finished=self._finish, metrics=metrics, failpoints=self._points
         )
         self._assigned: set[Partition] = set()
@@ -129,7 +129,7 @@ class Runner:
             for message, outcome in self._stage.join(0.05):
                 self._settle(message, outcome)
             self._drop(self._untouched(self._assigned))
-            self._outbox.deliver(0.01)
+            self._deliveries.deliver(0.01)
         self._stage.terminate()
         self._leave()
 
@@ -137,7 +137,7 @@ class Runner:
         self._stopping = True
         try:
             self._producer.flush(self._limits.revoke_seconds)
-            self._outbox.settle()
+            self._deliveries.settle()
             self._commit(wait=True)
         except BrokerError as error:
             self._log.warning("last commit failed; the messages will be done again", error=str(error))
@@ -179,7 +179,7 @@ class Runner:
                 full.add(entry.lane)
             else:
                 self._hold.release(entry)
-        while not self._outbox and (first := self._queues.peek(full)) is not None:
+        while not self._deliveries and (first := self._queues.peek(full)) is not None:
             if not self._inside.has_room(first):
                 return
             if self._try(first):
@@ -201,7 +201,7 @@ class Runner:
     def _settle_all(self) -> None:
         for message, outcome in self._stage.poll():
             self._settle(message, outcome)
-        self._outbox.deliver(0.0)
+        self._deliveries.deliver(0.0)
 
     def _settle(self, message: Message, outcome: Outcome) -> None:
         entry = self._entries.get(message)
@@ -220,11 +220,11 @@ class Runner:
             case Quarantine():
                 self._refusals.count(entry, outcome)
                 self._points.reach(FailPoint.QUARANTINING)
-                self._outbox.emit(entry, self._refusals.outputs(entry, outcome))
+                self._deliveries.emit(entry, self._refusals.outputs(entry, outcome))
             case Done(outputs, rows):
                 entry.rows_done = rows or entry.rows
                 self._refusals.passed()
-                self._outbox.emit(entry, outputs)
+                self._deliveries.emit(entry, outputs)
 
     def _finish(self, entry: Entry) -> None:
         message = entry.message
@@ -265,7 +265,7 @@ class Runner:
         while self._clock() < deadline and any(message.partition in going for message in self._entries):
             self._settle_all()
             self._drop(self._untouched(going))  # what was told to retry or wait has no time to
-            self._outbox.deliver(0.01)
+            self._deliveries.deliver(0.01)
         try:
             self._commit(wait=True, partitions=partitions)
         except BrokerError as error:
@@ -298,7 +298,7 @@ class Runner:
         gone = set(entries)
         self._queues.drop(gone)
         self._hold.drop(gone)
-        self._outbox.drop(gone)
+        self._deliveries.drop(gone)
         running = [entry.message for entry in entries if entry.in_flight]
         for entry in entries:
             entry.dropped = True

@@ -15,7 +15,7 @@ Replace = Callable[[Entry, Output, TooLarge], Sequence[Output]]
 """What goes out in place of all outputs of an entry, one of which no topic takes. Raises TooLarge where nothing can."""
 
 
-class Outbox:
+class Deliveries:
     """A message is finished when every output of it is delivered: `finished` is called then, on the thread that calls these methods."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Outbox:
         self._points = failpoints
         self._log = logger(stage=name)
         self._unsent: deque[Entry] = deque()
-        self._deliveries: deque[tuple[Entry, Output, BrokerError | None]] = deque()
+        self._told: deque[tuple[Entry, Output, BrokerError | None]] = deque()
 
     def __bool__(self) -> bool:
         """Something could not be produced yet: the client's queue is full."""
@@ -58,8 +58,8 @@ class Outbox:
 
     def settle(self) -> None:
         """Act on deliveries that were told."""
-        while self._deliveries:
-            entry, output, error = self._deliveries.popleft()
+        while self._told:
+            entry, output, error = self._told.popleft()
             entry.undelivered -= 1
             if entry.dropped:
                 continue
@@ -98,4 +98,4 @@ class Outbox:
             self._points.reach(FailPoint.PRODUCED)
 
     def _on_delivery(self, entry: Entry, output: Output) -> OnDelivery:
-        return lambda error: self._deliveries.append((entry, output, error))
+        return lambda error: self._told.append((entry, output, error))

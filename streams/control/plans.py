@@ -47,7 +47,7 @@ def send_plan(desk: Desk, plan: Plan) -> None:
 
 
 def send_job(desk: Desk, submission: SubmissionRow, revision: RevisionRow) -> None:
-    """Send the job of a revision; the same again makes the same chunks."""
+    """Send the job of a revision; the same again makes the same chunks. Its headers tell control of one that ends in quarantine."""
     job = Job(
         kind="ingest",
         submission_id=submission.submission_id,
@@ -60,4 +60,5 @@ def send_job(desk: Desk, submission: SubmissionRow, revision: RevisionRow) -> No
         epoch=revision.epoch,
         options=dict(submission.options),
     )
-    desk.outbox.send(Output(lane_topic(WORK, submission.lane), submission.submission_id.encode(), wire.encode(job)))
+    headers = [("submission_id", job.submission_id.encode()), ("revision_id", job.revision_id.encode())]
+    desk.outbox.send(Output(lane_topic(WORK, submission.lane), submission.submission_id.encode(), wire.encode(job), headers))

@@ -119,7 +119,7 @@ class Progress:
         return changed
 
     def _on_job(self, receipt: Receipt) -> None:
-        if receipt.outcome == "failed" and receipt.time >= self.opened_at:
+        if receipt.outcome in {"failed", "quarantined"} and receipt.time >= self.opened_at:
             self.failure = receipt.reason or "ingest failed and gave no reason"
         elif receipt.outcome in {"done", "cancelled"}:
             self.job_ended = True

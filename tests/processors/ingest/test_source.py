@@ -66,6 +66,29 @@ def test_formats_of_one_call_set_give_the_same_chunks(run: Any, write_vcf: Any, 
         assert read_header(path).samples == ("kid",)
 
 
+def test_an_index_beside_the_file_is_never_read_whatever_is_in_it(run: Any, write_vcf: Any, tmp_path: Path) -> None:
+    header = (
+        "##contig=<ID=one,length=46>\n##contig=<ID=two,length=26>\n"
+        '##FORMAT=<ID=GT,Number=1,Type=String,Description="g">\n##FORMAT=<ID=DP,Number=1,Type=Integer,Description="d">\n'
+    )
+    other = _bgzip(write_vcf(["two 5 . C T . PASS . GT:DP 1/1:3"], contigs=header, name="other.vcf"))
+    indexes = {"tbi": [b"", b"no index"], "csi": [b"", b"no index"]}
+    for kind, contents in indexes.items():
+        pysam.tabix_index(str(other), preset="vcf", csi=kind == "csi", force=True)
+        contents.append(Path(f"{other}.{kind}").read_bytes())  # a good one, of another file
+    path = _bgzip(write_vcf([LINE, LINE.replace("one 1", "one 5")], contigs=header))
+    bcf = tmp_path / "i.bcf"
+    pysam.bcftools.view("-Ob", "-o", str(bcf), str(path), catch_stdout=False)
+    for called in (path, bcf):
+        expected = run(called)
+        assert len(expected.rows) == 2
+        for kind, contents in indexes.items():
+            for content in contents:
+                Path(f"{called}.{kind}").write_bytes(content)
+                outcome = run(called)
+                assert (outcome.rows, outcome.manifest) == (expected.rows, expected.manifest), (called.name, kind, content[:8])
+
+
 def test_a_header_tells_samples_contigs_and_build(tmp_path: Path) -> None:
     path = tmp_path / "h.vcf"
     path.write_text(

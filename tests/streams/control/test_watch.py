@@ -162,6 +162,26 @@ def test_rows_that_differ_from_the_manifest_are_never_published(lab: Any) -> Non
     assert lab.records.revisions(job.submission_id)[0].status == "open"
 
 
+def test_a_job_that_ends_in_quarantine_fails_its_sample_with_the_reason(lab: Any) -> None:
+    """What no stage foresaw: without it the sample would wait, and its job be sent again, until patience ends."""
+    from streams import quarantine
+    from streams.outcomes import Quarantine
+
+    lab.announce(lab.file("a"))
+    lab.run()
+    [sent] = lab.broker.log("work")
+    told = quarantine.receipt(sent, Quarantine("TooLarge", "a chunk of 5 MB"), stage="ingest", worker="w", now=lab.clock.now())
+    assert told is not None
+    lab.broker.append(told)
+    lab.run()
+    assert (lab.state().state, lab.state().reason) == ("failed", "TooLarge: a chunk of 5 MB")
+    lab.command("replay")  # once the cause is mended
+    lab.run()
+    lab.work()
+    lab.run()
+    assert lab.state().state == "published"
+
+
 def test_unreadable_and_stray_receipts_are_ignored(lab: Any) -> None:
     from streams.broker import Output
 

@@ -6,7 +6,6 @@ The cause is one that an installation can meet and mend: the database refuses th
 from __future__ import annotations
 
 import gzip
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from schemas.events import Receipt
+from schemas.events import Finding, Receipt, SampleInterpreted, SampleState
 from streams import quarantine, wire
 from streams.broker import Message, Output
 from streams.cli.session import Session
+from streams.cli.states import current_states
 
 pytestmark = pytest.mark.broker
 
@@ -54,26 +54,34 @@ def every(stack: Any, topic: str) -> list[Message]:
         return list(quarantine.through(reader, bounds))
 
 
-def held(stack: Any, submission_id: str) -> list[dict[str, Any]]:
-    return [entry for entry in stack.json("quarantine", "list") if entry["submission_id"] == submission_id]
+def held(stack: Any, submission_id: str) -> list[quarantine.Quarantined]:
+    with Session(stack.root).reader() as reader:
+        return [entry for entry in quarantine.listed(reader) if entry.submission_id == submission_id]
 
 
 def submission_of(stack: Any, sample: str) -> str:
-    [(submission,)] = stack.rows(f"SELECT submission_id FROM submission_sample WHERE sample_id = '{stack.sample_id(sample)}'")
+    with stack.client("admin") as admin:
+        [(submission,)] = admin.rows(
+            "SELECT submission_id FROM submission WHERE has(sample_ids, {id:String})", {"id": stack.sample_id(sample)}
+        )
     return str(submission)
 
 
-def until(stack: Any, sample: str, state: str) -> dict[str, Any]:
+def until_published(stack: Any, sample: str) -> SampleState:
     deadline = time.monotonic() + 60
-    while (found := stack.json("status", sample))["state"] != state:
+    while True:
+        with Session(stack.root).reader() as reader:
+            found = current_states(reader)[stack.sample_id(sample)]
+        if found.state == "published":
+            return found
         assert time.monotonic() < deadline, found
         time.sleep(0.3)
-    return dict(found)
 
 
-def results_of(stack: Any, sample: str) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in stack.run("subscribe", "--from", "beginning", "--to-end").splitlines()]
-    return [line for line in lines if line["sample_id"] == stack.sample_id(sample)]
+def interpreted(stack: Any, sample: str) -> list[SampleInterpreted]:
+    """In the order of announcement. Nothing else was announced of a sample that has none."""
+    events = [wire.decode(message.value, Finding, SampleInterpreted) for message in every(stack, "results")]
+    return [event for event in events if event.sample_id == stack.sample_id(sample) and isinstance(event, SampleInterpreted)]
 
 
 def test_a_chunk_in_quarantine_holds_its_sample_until_it_is_replayed(
@@ -85,28 +93,28 @@ def test_a_chunk_in_quarantine_holds_its_sample_until_it_is_replayed(
         assert state["state"] == "incomplete"
         assert "in quarantine" in stack.run("status", "aunt", code=3)
         assert stack.rows(f"SELECT count() FROM calls_current WHERE sample_id = '{stack.sample_id('aunt')}'") == [(0,)]
-        assert results_of(stack, "aunt") == []
+        assert interpreted(stack, "aunt") == []
 
         submission = submission_of(stack, "aunt")
+        listed = [entry for entry in stack.json("quarantine", "list") if entry["submission_id"] == submission]
         entries = held(stack, submission)
-        assert {entry["contig"] for entry in entries} == {"2"}
-        assert all("refuses_contig_2" in entry["detail"] for entry in entries)
-        origins = {f"{message.topic}/{message.number}/{message.offset}": message for message in every(stack, "chunks.raw")}
-        kept = {message.offset: message for message in every(stack, "quarantine")}
+        assert [entry["offset"] for entry in listed] == [entry.place.offset for entry in entries]
+        assert {entry["contig"] for entry in listed} == {"2"}
+        assert all("refuses_contig_2" in entry["detail"] for entry in listed)
+        origins = {message.place(): message for message in every(stack, "chunks.raw")}
         for entry in entries:
-            original, item = origins[entry["origin"]], quarantine.read(kept[entry["offset"]])
-            assert (item.place.value, item.headers, item.key) == (original.value, original.headers, original.key)
+            original = origins[f"{entry.topic}/{entry.partition}/{entry.offset}"]
+            assert (entry.place.value, entry.headers, entry.key) == (original.value, original.headers, original.key)
         receipts = [wire.decode(message.value, Receipt) for message in every(stack, "receipts")]
         told = {r.chunk_id for r in receipts if r.submission_id == submission and r.outcome == "quarantined"}
-        assert told == {entry["chunk_id"] for entry in entries}
-        shown = stack.json("quarantine", "show", str(entries[0]["offset"]))
+        assert told == {entry.chunk_id for entry in entries}
+        shown = stack.json("quarantine", "show", str(entries[0].place.offset))
         assert shown["headers"]["submission_id"] == submission
 
-    stack.run("quarantine", "replay", *[str(entry["offset"]) for entry in entries])
-    state = until(stack, "aunt", "published")
-    assert state["variants_in"] == state["landed"] + state["quarantined"] == units(world.people["mother"], "mother")
-    [told_last] = [line for line in results_of(stack, "aunt") if line["type"] == "SampleInterpreted"]
-    assert told_last["complete"] is True
+    stack.run("quarantine", "replay", *[str(entry.place.offset) for entry in entries])
+    published = until_published(stack, "aunt")
+    assert published.variants_in == published.landed + published.quarantined == units(world.people["mother"], "mother")
+    assert [event.complete for event in interpreted(stack, "aunt")] == [True]
 
 
 def test_a_sample_acknowledged_without_its_chunk_says_so_and_only_a_new_revision_is_whole(
@@ -117,14 +125,13 @@ def test_a_sample_acknowledged_without_its_chunk_says_so_and_only_a_new_revision
     with refusing():
         stack.run("submit", path, "--build", world.build, "--sample", "uncle", "--wait", code=3)
         stack.run("quarantine", "acknowledge", "uncle", "--reason", "contig 2 is not in question")
-    state = until(stack, "uncle", "published")
-    assert state["variants_in"] == state["landed"] + state["quarantined"] == units(world.people["mother"], "mother")
+    state = until_published(stack, "uncle")
+    assert state.variants_in == state.landed + state.quarantined == units(world.people["mother"], "mother")
     assert stack.rows(f"SELECT DISTINCT contig FROM calls_current WHERE sample_id = '{key}'") == [("1",)]
     assert stack.rows(f"SELECT complete, reason FROM publication WHERE sample_id = '{key}'") == [(False, "contig 2 is not in question")]
-    assert results_of(stack, "uncle")[-1]["complete"] is False
+    assert [event.complete for event in interpreted(stack, "uncle")] == [False]
 
-    entries = held(stack, submission_of(stack, "uncle"))
-    late = [str(entry["offset"]) for entry in entries]
+    late = [str(entry.place.offset) for entry in held(stack, submission_of(stack, "uncle"))]
     before = len(every(stack, "chunks.raw"))
     refused = stack.refused("quarantine", "replay", *late)
     assert f"riverseq replay {key}" in refused
@@ -133,8 +140,8 @@ def test_a_sample_acknowledged_without_its_chunk_says_so_and_only_a_new_revision
 
     again = stack.json("replay", "uncle", "--wait")
     assert again["revision"] == 2
-    assert again["landed"] > state["landed"]
-    assert results_of(stack, "uncle")[-1]["complete"] is True
+    assert again["landed"] > state.landed
+    assert [event.complete for event in interpreted(stack, "uncle")] == [False, True]
 
 
 def test_a_message_damaged_on_its_way_is_kept_and_harms_nobody(stack: Any, world: Any, tmp_path: Path) -> None:
@@ -151,9 +158,8 @@ def test_a_message_damaged_on_its_way_is_kept_and_harms_nobody(stack: Any, world
         assert time.monotonic() < deadline
         time.sleep(0.3)
     [entry] = entries
-    assert entry["error"] == "WireError"
-    assert "digest" in entry["detail"]
-    [item] = [m for m in every(stack, "quarantine") if m.header("submission_id") == submission]
-    assert item.value == bytes(damaged)
-    state = stack.json("status", "cousin")
-    assert (state["state"], state["landed"]) == ("published", whole["landed"])
+    assert entry.error == "WireError"
+    assert "digest" in entry.detail
+    assert entry.place.value == bytes(damaged)
+    state = until_published(stack, "cousin")
+    assert state.landed == whole["landed"]

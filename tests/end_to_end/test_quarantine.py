@@ -80,7 +80,7 @@ def until_published(stack: Any, sample: str) -> SampleState:
 
 def interpreted(stack: Any, sample: str) -> list[SampleInterpreted]:
     """In the order of announcement. Nothing else was announced of a sample that has none."""
-    events = [wire.decode(message.value, Finding, SampleInterpreted) for message in every(stack, "results")]
+    events: list[Any] = [wire.decode(message.value, Finding, SampleInterpreted) for message in every(stack, "results")]
     return [event for event in events if event.sample_id == stack.sample_id(sample) and isinstance(event, SampleInterpreted)]
 
 
@@ -117,6 +117,7 @@ def test_a_chunk_in_quarantine_holds_its_sample_until_it_is_replayed(
     assert [event.complete for event in interpreted(stack, "aunt")] == [True]
 
 
+@pytest.mark.soak  # `make test` has the same rules on the in-memory broker: streams/control/test_watch.py
 def test_a_sample_acknowledged_without_its_chunk_says_so_and_only_a_new_revision_is_whole(
     stack: Any, world: Any, refusing: Callable[[], Any], units: Callable[[Path, str], int], tmp_path: Path
 ) -> None:

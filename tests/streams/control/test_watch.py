@@ -143,6 +143,33 @@ def test_an_acknowledged_sample_is_published_incomplete_and_its_counts_add_up(la
     assert "acknowledged by tester: known artefact" in lab.state().reason
 
 
+def test_a_chunk_that_was_acknowledged_as_missing_is_not_replayed_into_what_is_published(lab: Any) -> None:
+    from streams import quarantine
+    from streams.broker import Message
+    from streams.cli.quarantine import published
+    from streams.outcomes import Quarantine
+
+    lab.announce(lab.file("a"))
+    lab.run()
+    job = lab.jobs()[-1]
+    lab.work(land=lambda ordinal: ordinal != 0)
+    quarantine_chunk(lab, job, 0)
+    lab.run()
+    headers = [("submission_id", job.submission_id.encode()), ("revision_id", job.revision_id.encode())]
+    chunk = Message("chunks.raw", 0, 0, b"c", b"chunk", headers)
+    event = Message("run.events", 0, 1, b"e", b"an event that was no event", [])
+    for message in (chunk, event):
+        lab.broker.append(quarantine.quarantined(message, Quarantine("Boom", "why"), stage="s", worker="w", attempt=1, code=1))
+    entries = list(quarantine.listed(lab.broker.reader()))
+    assert published(lab.client, entries) == {}, "while the sample is held, everything may be replayed"
+    lab.command("acknowledge")
+    lab.run()
+    [(offset, said)] = published(lab.client, entries).items()
+    assert offset == entries[0].place.offset
+    assert "published incomplete, as acknowledged by tester" in said
+    assert f"`riverseq replay {lab.sample_id('S1')}`" in said
+
+
 def test_rows_that_differ_from_the_manifest_are_never_published(lab: Any) -> None:
     lab.announce(lab.file("a"))
     lab.run()

@@ -119,7 +119,11 @@ class Consumer(Protocol):
     def resume(self, partitions: Sequence[Partition]) -> None: ...
 
     def commit(self, offsets: Mapping[Partition, int], *, wait: bool) -> None:
-        """Store the next offset to read of each partition. Raises Fenced or BrokerAway when `wait`; otherwise a failure is only logged."""
+        """Store the next offset to read of each partition. Raises Fenced or BrokerAway when `wait`; otherwise see `not_committed`."""
+
+    def not_committed(self) -> list[Partition]:
+        """Partitions of which a commit without `wait` has failed since the last call: without new messages nothing else would carry it."""
+        ...
 
     def lag(self) -> Mapping[Partition, int]:
         """Messages between the position and the end of each assigned partition, as far as known."""

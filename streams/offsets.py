@@ -60,10 +60,16 @@ class Offsets:
         return found
 
     def committed(self, offsets: dict[Partition, int]) -> None:
-        """These offsets were sent to the broker. (Should that fail, the next ones carry them along.)"""
+        """These offsets were sent to the broker."""
         for partition, offset in offsets.items():
             if partition in self._tracks:
                 self._tracks[partition].committed = offset
+
+    def again(self, partitions: Iterable[Partition]) -> None:
+        """What was sent did not arrive: it is due again, though no further message may come."""
+        for partition in partitions:
+            if partition in self._tracks:
+                self._tracks[partition].committed = -1
 
     def open(self, partition: Partition) -> int:
         """Messages taken and not finished."""

@@ -240,6 +240,7 @@ class Runner:
         now = self._clock()
         if not wait and now - self._last_commit < self._limits.commit_seconds:
             return
+        self._offsets.again(self._consumer.not_committed())
         due = self._offsets.due(partitions)
         if not due:
             return

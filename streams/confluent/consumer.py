@@ -53,6 +53,7 @@ class ConfluentConsumer:
         callbacks = {"error_cb": self._connection.on_error, "on_commit": self._on_commit}
         self._consumer = ck.Consumer({**config, **callbacks}, logger=kafka_log(group))
         self._assigned: set[Partition] = set()
+        self._not_committed: set[Partition] = set()
 
     def subscribe(self, topics: Sequence[str], on_assign: OnPartitions, on_revoke: OnPartitions, on_lost: OnPartitions) -> None:
         def assigned(consumer: ck.Consumer, partitions: list[ck.TopicPartition]) -> None:
@@ -108,11 +109,20 @@ class ConfluentConsumer:
         except KafkaException as error:
             if wait:
                 raise broker_error(error.args[0]) from error
-            self._log.warning("commit not sent; the next one carries it", error=str(error))
+            self._log.warning("commit not sent; it is sent again", error=str(error))
+            self._not_committed.update(offsets)
 
     def _on_commit(self, error: KafkaError | None, partitions: list[ck.TopicPartition]) -> None:
-        if error is not None:
-            self._log.warning("commit failed; the next one carries it", error=error.str(), partitions=len(partitions))
+        failed = partitions if error is not None else [partition for partition in partitions if partition.error is not None]
+        if failed:
+            reason = error or failed[0].error
+            self._log.warning("commit failed; it is sent again", error=reason.str() if reason else "", partitions=len(failed))
+            self._not_committed.update(_ours(failed))
+
+    def not_committed(self) -> list[Partition]:
+        found = sorted(self._not_committed & self._assigned)
+        self._not_committed.clear()
+        return found
 
     def lag(self) -> dict[Partition, int]:
         found = {}

@@ -85,6 +85,7 @@ class MemoryConsumer:
         self._broker = broker
         self._positions: dict[Partition, int] = {}
         self._paused: set[Partition] = set()
+        self._not_committed: set[Partition] = set()
         self._lost = False
         self._dead = False
         self._callbacks: tuple[OnPartitions, OnPartitions, OnPartitions] | None = None
@@ -155,12 +156,18 @@ class MemoryConsumer:
             if self._broker.away:
                 if wait:
                     raise BrokerAway("the broker is away")
+                self._not_committed.update(offsets)
                 return
             group = self._broker.group(self.group)
             mine = {partition: offset for partition, offset in offsets.items() if group.owners.get(partition) is self}
             group.committed.update(mine)
             if wait and len(mine) < len(offsets):
                 raise Fenced(f"not ours any more: {sorted(set(offsets) - set(mine))}")
+
+    def not_committed(self) -> list[Partition]:
+        found = sorted(self._not_committed)
+        self._not_committed.clear()
+        return found
 
     def lag(self) -> dict[Partition, int]:
         return {partition: len(self._broker.kept(partition)) - position for partition, position in self._positions.items()}

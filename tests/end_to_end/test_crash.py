@@ -23,13 +23,16 @@ SHORT, LONG = 2, 20
 """Rounds of `make test` and of `make soak`."""
 
 
+SAMPLE = "survivor"
+
+
 def _other_content(path: Path, folder: Path, number: int) -> Path:
-    """The same calls under another digest: a comment in the header differs."""
+    """The calls of `child` as those of a sample of this test's own, under another digest each time: a comment in the header differs."""
     target = folder / f"round-{number}.vcf.gz"
     with gzip.open(path, "rb") as source:
         text = source.read()
     with gzip.open(target, "wb", compresslevel=1) as sink:
-        sink.write(text.replace(b"\n", b"\n##round=%d\n" % number, 1))
+        sink.write(text.replace(b"\n", b"\n##round=%d\n" % number, 1).replace(b"\tchild\n", b"\t%s\n" % SAMPLE.encode(), 1))
     return target
 
 
@@ -46,7 +49,7 @@ def _round(stack: Any, world: Any, folder: Path, number: int, chance: random.Ran
             stack.kill(service)
 
     # announced first: the command line is not what is under test, and a broker that dies under it is its caller's to retry
-    stack.run("submit", path, "--build", world.build, "--sample", "child")
+    stack.run("submit", path, "--build", world.build, "--sample", SAMPLE)
     thread = threading.Thread(target=chaos)
     thread.start()
     thread.join()
@@ -66,7 +69,7 @@ def _round(stack: Any, world: Any, folder: Path, number: int, chance: random.Ran
 
 def _status(stack: Any) -> dict[str, Any]:
     """What `status` says; empty while what it asks is away."""
-    done = subprocess.run(stack.command("status", "child", "--json"), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(stack.command("status", SAMPLE, "--json"), capture_output=True, text=True, timeout=60, check=False)
     state: dict[str, Any] = json.loads(done.stdout) if done.returncode == 0 and done.stdout else {}
     return state
 
@@ -74,7 +77,7 @@ def _status(stack: Any) -> dict[str, Any]:
 def _publications(stack: Any) -> int:
     """Published revisions of the child; 0 while ClickHouse is away."""
     try:
-        return int(stack.rows(f"SELECT uniqExact(revision_id) FROM publication WHERE sample_id = '{stack.sample_id('child')}'")[0][0])
+        return int(stack.rows(f"SELECT uniqExact(revision_id) FROM publication WHERE sample_id = '{stack.sample_id(SAMPLE)}'")[0][0])
     except StoreError:
         return 0
 
@@ -98,8 +101,9 @@ def _check(stack: Any, key: str, expected: int, published: int) -> None:
 
 def _rounds(stack: Any, world: Any, folder: Path, rounds: int, seed: int) -> None:
     chance = random.Random(seed)
-    key = stack.sample_id("child")
-    first = stack.json("submit", world.people["child"], "--build", world.build, "--sample", "child", "--wait")
+    key = stack.sample_id(SAMPLE)
+    path = _other_content(world.people["child"], folder, 0)
+    first = stack.json("submit", path, "--build", world.build, "--sample", SAMPLE, "--wait")
     begin = _publications(stack)
     for number in range(begin + 1, begin + rounds + 1):
         killed = _round(stack, world, folder, number, chance, first["landed"])

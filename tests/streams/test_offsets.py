@@ -55,3 +55,13 @@ def test_a_partition_that_comes_back_begins_where_the_broker_says() -> None:
     offsets.begin(PART, 3)
     offsets.finish(PART, 3)
     assert offsets.due() == {PART: 4}
+
+
+def test_a_commit_that_did_not_arrive_is_due_again_without_a_further_message() -> None:
+    offsets, partition = Offsets(), Partition("chunks.raw", 0)
+    offsets.begin(partition, 7)
+    offsets.finish(partition, 7)
+    offsets.committed(offsets.due())
+    assert offsets.due() == {}
+    offsets.again([partition])
+    assert offsets.due() == {partition: 8}

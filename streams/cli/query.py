@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,20 +14,18 @@ from rich.text import Text
 
 from streams.cli.failures import CommandFailed, WrongUse
 from streams.cli.session import Session, notes, out, print_json, session_of
+from streams.cli.status_view import sample_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 SHOWN = 200
 """Rows of a table on the screen; the other formats give all."""
-_NAMED = """
-LEFT JOIN (SELECT sample_id, any(name) AS sample FROM submission ARRAY JOIN sample_ids AS sample_id, names AS name GROUP BY sample_id) AS n
-ON n.sample_id = rows.sample_id
-WHERE CONDITIONS ORDER BY contig, position, sample"""
-_VARIANT = f"""SELECT n.sample AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence,
-clinvar, frequency, score FROM variant AS rows {_NAMED}"""  # noqa: S608 (text of this module only; values travel as parameters)
-_FINDING = f"""SELECT n.sample AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, clinvar, frequency, score,
-class, reasons FROM finding_current AS rows {_NAMED}"""  # noqa: S608 (as above)
+_CHOSEN = "WHERE CONDITIONS ORDER BY contig, position, sample_id"
+_VARIANT = f"""SELECT sample_id AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence,
+clinvar, frequency, score FROM variant {_CHOSEN}"""  # noqa: S608 (text of this module only; values travel as parameters)
+_FINDING = f"""SELECT sample_id AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, clinvar, frequency, score,
+class, reasons FROM finding_current {_CHOSEN}"""  # noqa: S608 (as above)
 
 
 class Format(StrEnum):
@@ -71,8 +70,16 @@ def query(
         raise WrongUse("Parquet is binary: give -o FILE, or pipe it")
     with session.clickhouse() as client:
         table = client.arrow(statement, parameters)
-    _write(table, form, output)
+    _write(table if sql is not None else named(table, sample_names(session)), form, output)
     return 0
+
+
+def named(table: pa.Table, names: Mapping[str, str]) -> pa.Table:
+    """The column `sample` with names in place of the pseudonyms that are known here."""
+    import pyarrow as pa
+
+    place = table.schema.get_field_index("sample")
+    return table.set_column(place, "sample", pa.array([names.get(key, key) for key in table.column(place).to_pylist()], pa.string()))
 
 
 def parse_variant(text: str) -> tuple[str, int, str, str]:

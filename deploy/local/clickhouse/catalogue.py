@@ -131,6 +131,10 @@ COMBINATORS = (
 """Endings that make one aggregate function of another, lower case."""
 
 
+PRIVATE = frozenset({"submission"})
+"""Tables of the product that name people and files: not for a reader, who knows samples by pseudonym."""
+
+
 def system_tables(role: Role) -> frozenset[str]:
     """Tables of the database `system` that a role may read (some rows of them: `settings._ROWS`)."""
     return _SYSTEM[role]

@@ -220,6 +220,8 @@ class _Walk:
 
     def _table(self, database: str, table: str) -> None:
         if database == DATABASE and not table.startswith("."):
+            if self._role is Role.READER and table in catalogue.PRIVATE:
+                raise denied(self._role, f"may not read {table}, which names people; the views show samples by pseudonym")
             return
         if database == "system" and table in (("one", "numbers", "zeros") if self._defining else catalogue.system_tables(self._role)):
             return

@@ -548,3 +548,22 @@ def test_a_view_reads_for_the_reader_what_the_admin_put_into_it(wire: Any, admin
     assert wire.ask(f"SELECT m FROM {table}_w", role="reader").text == "2\n"
     admin.command(f"DROP VIEW {table}_v")
     admin.command(f"DROP VIEW {table}_w")
+
+
+NAMES_OF_PEOPLE = """
+SELECT names FROM submission
+SELECT 1 WHERE 'x' IN (SELECT uri FROM riverseq.`submission`)
+SELECT 1 WHERE 'x' IN submission
+WITH s AS (SELECT * FROM submission) SELECT * FROM s
+SELECT * FROM {t:Identifier}
+SELECT * FROM numbers(1) AS n JOIN riverseq.submission AS s ON 1 = 1
+DESCRIBE (SELECT names FROM submission)
+EXPLAIN SELECT names FROM submission
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("query", NAMES_OF_PEOPLE)
+def test_a_reader_does_not_learn_names_of_people(wire: Any, query: str) -> None:
+    answer = wire.ask(query, role="reader", param_t="submission")
+    assert answer.code == 497, answer.text
+    assert "names people" in answer.text

@@ -14,7 +14,6 @@ from rich.text import Text
 
 from streams.cli.failures import CommandFailed, WrongUse
 from streams.cli.session import Session, notes, out, print_json, session_of
-from streams.cli.status_view import sample_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,7 +69,11 @@ def query(
         raise WrongUse("Parquet is binary: give -o FILE, or pipe it")
     with session.clickhouse() as client:
         table = client.arrow(statement, parameters)
-    _write(table if sql is not None else named(table, sample_names(session)), form, output)
+    if sql is None:
+        from streams.cli.status_view import sample_names
+
+        table = named(table, sample_names(session))
+    _write(table, form, output)
     return 0
 
 

@@ -95,13 +95,24 @@ class Chain:
                 row = land_faults(self._client, passing.chunk, plan, worker=self._worker)
             else:
                 provider = passing.resources.provider
-                row = land_chunk(self._client, passing.chunk, passing.findings, plan, worker=self._worker, provider=provider)
+                row = land_chunk(
+                    self._client,
+                    passing.chunk,
+                    passing.findings,
+                    plan,
+                    worker=self._worker,
+                    provider=provider,
+                    rows_landed=self._rows_landed,
+                )
         except Unavailable as error:
             raise DependencyAway(f"clickhouse: {error}") from error
         except SampleDeleted:
             return Done(rows=passing.chunk.rows.num_rows)
         self._points.reach(FailPoint.LAND_LEDGER)
         return Done([self._receipt(passing, row)], rows=passing.chunk.rows.num_rows)
+
+    def _rows_landed(self) -> None:
+        self._points.reach(FailPoint.LAND_ROWS)
 
     def _refuse_other_code(self, passing: Passing) -> None:
         """A worker never runs a plan whose code versions differ from its own: its output would not be what the plan says."""

@@ -6,6 +6,7 @@ tokens, and beyond the window of tokens a ReplacingMergeTree on the identity of 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -27,8 +28,18 @@ class AlreadyPublished(StoreError):
     """The chunk's revision was published without it, as a person acknowledged: what is published stays as it was."""
 
 
-def land_chunk(client: Client, chunk: Chunk, findings: pa.RecordBatch, plan: Plan, *, worker: str, provider: str) -> LedgerRow:
+def land_chunk(
+    client: Client,
+    chunk: Chunk,
+    findings: pa.RecordBatch,
+    plan: Plan,
+    *,
+    worker: str,
+    provider: str,
+    rows_landed: Callable[[], None] = lambda: None,
+) -> LedgerRow:
     """Land a chunk of alleles that went through every stage, with its findings (`schemas.findings`), and return its ledger row.
+    `rows_landed` is called between the rows and the ledger, where a crash is of interest.
 
     Raises Unavailable (keep the chunk and try again), SampleDeleted, AlreadyPublished, AlleleCollision, Rejected.
     """
@@ -58,6 +69,7 @@ def land_chunk(client: Client, chunk: Chunk, findings: pa.RecordBatch, plan: Pla
         worker=worker,
         provider=provider,
     )
+    rows_landed()
     record_landed(client, row)
     return row
 

@@ -75,7 +75,7 @@ def _status(stack: Any) -> dict[str, Any]:
 
 
 def _publications(stack: Any) -> int:
-    """Published revisions of the child; 0 while ClickHouse is away."""
+    """Published revisions of the sample; 0 while ClickHouse is away."""
     try:
         return int(stack.rows(f"SELECT uniqExact(revision_id) FROM publication WHERE sample_id = '{stack.sample_id(SAMPLE)}'")[0][0])
     except StoreError:

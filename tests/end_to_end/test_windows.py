@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.soak]
     ("point", "service"),
     [
         (FailPoint.INGEST_ALL_CHUNKS, "ingest"),  # every chunk is delivered, no manifest
+        (FailPoint.LAND_ROWS, "chain"),  # a chunk's rows are written, its ledger is not
         (FailPoint.LAND_LEDGER, "chain"),  # a chunk's rows and ledger are written, nobody is told
         (FailPoint.ANNOUNCING, "control"),  # published, some results are sent, `announced` is not written
     ],

@@ -104,7 +104,8 @@ def resources_from_files(fasta: Path, transcripts: Path, build: str, packs: Path
     """Resources of a FASTA and a GFF3 or GTF, compiled below `packs` (the same files are compiled once), with the bundled model."""
     build = canonical_build(build)
     genome = build_genome(fasta, packs, build, "file")
-    compiled = build_transcripts(transcripts, packs, Genome(genome).table, name=transcripts.name.split(".g")[0], version="file")
+    opened = Genome(genome)
+    compiled = build_transcripts(transcripts, packs, opened.table, name=transcripts.name.split(".g")[0], version="file", genome=opened)
     chosen = {"genome": genome, "transcripts": compiled, "model": bundled_model_pack(packs)}
     components = tuple(Component(kind, pack.name, pack.version, pack.digest) for kind, pack in chosen.items())
     return Resources.load(Plan(build, components), packs, provider)

@@ -52,6 +52,7 @@ class Model:
     exons: list[tuple[int, int]]
     cds: list[tuple[int, int]]
     phase: int
+    protein: str = ""
 
 
 @dataclass

@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, read_gene_models
+from processors.knowledge.genome import Genome
 from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.strings import StringTable, arrays_of
 from schemas.assembly import ContigTable
 
 BIN_BITS = 14
-LAYOUT = 1
+_COMPLEMENT = np.frombuffer(bytes.maketrans(b"ACGT", b"TGCA"), dtype=np.uint8)
+LAYOUT = 2
 """Raised when the arrays of the pack change; an older pack is refused with a word to build it again."""
 
 
@@ -56,8 +58,25 @@ _APPRIS = {
 }  # fmt: skip
 
 
+class Status(enum.IntFlag):
+    """What is unusual about a transcript; bits of `status`. A consequence of such a transcript may not be sure, and says so."""
+
+    START_INCOMPLETE = 1  # the file says that the coding sequence begins before the transcript does, or its phase is not 0
+    END_INCOMPLETE = 2  # no stop codon at the end, or a length that is not a multiple of three
+    START_NOT_ATG = 4  # complete, and begins with another codon
+    STOP_INSIDE = 8  # a stop codon before the end that is no selenocysteine
+    UNKNOWN_BASES = 16  # N within the spliced sequence of a coding transcript
+    CODING_GAPPED = 32  # the file's CDS parts leave out exonic bases between them (ribosomal slippage, or a broken model)
+    DIFFERS_FROM_GENOME = 64  # its own sequence has other bases than the genome
+    PHASE_BROKEN = 128  # phases of the CDS parts contradict their lengths
+
+
 class Layout(NamedTuple):
-    """The arrays that kernels read; all of them are plain, contiguous and read-only."""
+    """The arrays that kernels read; all of them are plain, contiguous and read-only.
+
+    *cDNA* positions count the bases of the spliced transcript from its 5' end, 0-based. The *coding region* is [coding_start,
+    coding_end) in cDNA; a CDS that begins inside a codon is read as if `pad` unknown bases came before it.
+    """
 
     contig: npt.NDArray[np.int32]
     start: npt.NDArray[np.int32]
@@ -71,6 +90,20 @@ class Layout(NamedTuple):
     exon_offsets: npt.NDArray[np.int64]  # n + 1, into the two below
     exon_starts: npt.NDArray[np.int32]  # ascending within a transcript
     exon_ends: npt.NDArray[np.int32]
+    exon_cdna: npt.NDArray[np.int32]  # cDNA position of the 5'-most base of each exon
+    length: npt.NDArray[np.int32]  # bases of the spliced transcript
+    coding_start: npt.NDArray[np.int32]  # cDNA; -1: no CDS
+    coding_end: npt.NDArray[np.int32]  # cDNA, behind the last coding base (a stop codon is part of the coding region)
+    pad: npt.NDArray[np.uint8]  # 0 to 2 unknown bases before the coding region: (3 - phase) % 3
+    code: npt.NDArray[np.uint8]  # genetic code: row of `annotate.codons.CODES`
+    status: npt.NDArray[np.uint16]  # Status bits
+    base_offsets: npt.NDArray[np.int64]  # n + 1, into `bases`; no bases are kept of a transcript without CDS
+    bases: npt.NDArray[np.uint8]  # spliced sequence on the transcript's strand, ASCII, N unknown
+    sec_offsets: npt.NDArray[np.int64]  # n + 1, into `sec`
+    sec: npt.NDArray[np.int32]  # 0-based residue numbers (pad counted) that are read as selenocysteine
+    mature_offsets: npt.NDArray[np.int64]  # n + 1, into the two below
+    mature_starts: npt.NDArray[np.int32]  # mature miRNA on the contig, 0-based half-open
+    mature_ends: npt.NDArray[np.int32]
     bin_base: npt.NDArray[np.int64]  # of each contig, into bin_offsets; n_contigs + 1
     bin_offsets: npt.NDArray[np.int64]
     bin_rows: npt.NDArray[np.uint32]  # transcript rows, ascending within a bin
@@ -137,10 +170,15 @@ class Transcripts:
         """APPRIS, 1 (principal 1) to 7 (alternative 2), 0 where the file gives none."""
         return self._array("appris")
 
-    @cached_property
+    @property
     def length(self) -> npt.NDArray[np.int32]:
         """Bases of the spliced transcript."""
-        return self._array("length")
+        return self.layout.length
+
+    @cached_property
+    def protein(self) -> StringTable:
+        """Protein name with its version; empty where there is none."""
+        return self._table("protein")
 
     @cached_property
     def cds_length(self) -> npt.NDArray[np.int32]:
@@ -166,18 +204,22 @@ class Transcripts:
         return self.pack.rows
 
 
-def build_transcripts(source: Path, root: Path, table: ContigTable, *, name: str, version: str) -> Pack:
+def build_transcripts(source: Path, root: Path, table: ContigTable, *, name: str, version: str, genome: Genome | None = None) -> Pack:
     """Compile a GFF3 or GTF file into a pack below `root`; its `extra["warnings"]` counts what was left out or looks wrong.
+
+    Without `genome` every base of the transcripts is unknown, and so is every effect on a protein.
 
     Raises GeneModelError where the file cannot be read or none of its contigs is one of the build's.
     """
     read = read_gene_models(source)
     with source.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return pack_models(read, root, table, name=name, version=version, source=source.name, sha256=digest)
+    return pack_models(read, root, table, name=name, version=version, source=source.name, sha256=digest, genome=genome)
 
 
-def pack_models(read: GeneModels, root: Path, table: ContigTable, *, name: str, version: str, source: str, sha256: str) -> Pack:
+def pack_models(
+    read: GeneModels, root: Path, table: ContigTable, *, name: str, version: str, source: str, sha256: str, genome: Genome | None = None
+) -> Pack:
     """The same of models already read (from several files, say)."""
     warnings = Counter(read.warnings)
     placed: list[tuple[int, Model]] = []
@@ -198,6 +240,7 @@ def pack_models(read: GeneModels, root: Path, table: ContigTable, *, name: str, 
     doubles = Counter(model.name for _, model in placed)
     warnings["name_not_unique"] = sum(count - 1 for count in doubles.values())
     arrays, biotypes, genes = _arrays(placed, len(table.contigs))
+    arrays |= _spliced(placed, arrays, genome)
     extra = {
         "layout": LAYOUT,
         "source": source,
@@ -243,11 +286,64 @@ def _arrays(placed: list[tuple[int, Model]], contigs: int) -> tuple[dict[str, np
         "cds_length": np.array([sum(b - a for a, b in model.cds) for model in models], dtype=np.int32),
         **_bins(contig, start, end, contigs),
         **arrays_of("name", [model.name for model in models]),
+        **arrays_of("protein", [model.protein for model in models]),
         **arrays_of("gene_id", [item.id for _, item in genes]),
         **arrays_of("gene_symbol", [item.symbol for _, item in genes]),
         **arrays_of("gene_biotype", [item.biotype for _, item in genes]),
     }
     return arrays, biotypes, len(genes)
+
+
+def _spliced(
+    placed: list[tuple[int, Model]], arrays: dict[str, npt.NDArray[Any]], genome: Genome | None
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of Layout that speak of spliced coordinates and sequence."""
+    exon_cdna = np.zeros(len(arrays["exon_starts"]), dtype=np.int32)
+    coding = np.full((len(placed), 2), -1, dtype=np.int32)
+    pieces: list[npt.NDArray[np.uint8]] = []
+    base_offsets = np.zeros(len(placed) + 1, dtype=np.int64)
+    for row, (contig, model) in enumerate(placed):
+        spans = np.array(model.exons, dtype=np.int64)
+        sizes = (spans[:, 1] - spans[:, 0]) if model.strand > 0 else (spans[:, 1] - spans[:, 0])[::-1]
+        before = np.cumsum(sizes) - sizes
+        low = int(arrays["exon_offsets"][row])
+        exon_cdna[low : low + len(spans)] = before if model.strand > 0 else before[::-1]
+        if model.cds:
+            ends = [_cdna(spans, exon_cdna[low : low + len(spans)], model.strand, at) for at in (model.cds[0][0], model.cds[-1][1] - 1)]
+            coding[row] = min(ends), max(ends) + 1
+            bases = _splice(spans, model.strand, None if genome is None else genome.bases(contig))
+            pieces.append(bases)
+            base_offsets[row + 1] = len(bases)
+    nothing = np.zeros(len(placed) + 1, dtype=np.int64)
+    return {
+        "exon_cdna": exon_cdna,
+        "coding_start": np.ascontiguousarray(coding[:, 0]),
+        "coding_end": np.ascontiguousarray(coding[:, 1]),
+        "pad": ((3 - arrays["phase"]) % 3).astype(np.uint8),
+        "code": np.zeros(len(placed), dtype=np.uint8),
+        "status": np.zeros(len(placed), dtype=np.uint16),
+        "base_offsets": np.cumsum(base_offsets),
+        "bases": np.concatenate(pieces) if pieces else np.empty(0, dtype=np.uint8),
+        "sec_offsets": nothing,
+        "sec": np.empty(0, dtype=np.int32),
+        "mature_offsets": nothing,
+        "mature_starts": np.empty(0, dtype=np.int32),
+        "mature_ends": np.empty(0, dtype=np.int32),
+    }
+
+
+def _cdna(spans: npt.NDArray[np.int64], before: npt.NDArray[np.int32], strand: int, position: int) -> int:
+    exon = int(np.searchsorted(spans[:, 1], position, side="right"))
+    inside = position - spans[exon, 0] if strand > 0 else spans[exon, 1] - 1 - position
+    return int(before[exon] + inside)
+
+
+def _splice(spans: npt.NDArray[np.int64], strand: int, bases: npt.NDArray[np.uint8] | None) -> npt.NDArray[np.uint8]:
+    """Spliced sequence on the transcript's strand; all N without a sequence."""
+    if bases is None:
+        return np.full(int((spans[:, 1] - spans[:, 0]).sum()), ord("N"), dtype=np.uint8)
+    joined = np.concatenate([bases[start:end] for start, end in spans.tolist()])
+    return joined if strand > 0 else _COMPLEMENT[joined[::-1]]
 
 
 def _tag_bits(model: Model) -> int:

@@ -78,8 +78,10 @@ def compile_reference(root: Path, build: str, fasta: Path, transcripts: Path, ve
 
     root.mkdir(parents=True, exist_ok=True)
     genome = build_genome(fasta, root, build, version or stem(fasta))
-    table = Genome(genome).table
-    models = build_transcripts(transcripts, root, table, name=stem(transcripts), version=version or stem(transcripts))
+    opened = Genome(genome)
+    models = build_transcripts(
+        transcripts, root, opened.table, name=stem(transcripts), version=version or stem(transcripts), genome=opened
+    )
     for pack in (genome, models):
         activate(root, pack)
     if "model" not in active_packs(root, build):

@@ -102,7 +102,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     )
     for pack in (
         genome,
-        build_transcripts(folder / "genes.gff3", packs, table, name="genes", version="1"),
+        build_transcripts(folder / "genes.gff3", packs, table, name="genes", version="1", genome=Genome(genome)),
         clinvar.build(known, packs, Genome(genome), version="2026-01"),
         frequency.build(common, packs, Genome(genome), name="common", version="1"),
         bundled_model_pack(packs),

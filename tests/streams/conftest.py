@@ -73,7 +73,8 @@ def interpreted(tmp_path_factory: pytest.TempPathFactory) -> Interpreted:
         "1\t.\tCDS\t301\t900\t.\t+\t0\tParent=transcript:T1\n1\t.\tCDS\t1501\t2400\t.\t+\t0\tParent=transcript:T1\n"
     )
     genome = build_genome(folder / "genome.fa", packs, "toy", "1")
-    genes = build_transcripts(folder / "genes.gff3", packs, Genome(genome).table, name="genes", version="1")
+    opened = Genome(genome)
+    genes = build_transcripts(folder / "genes.gff3", packs, opened.table, name="genes", version="1", genome=opened)
     for pack in (genome, genes, bundled_model_pack(packs)):
         activate(packs, pack)
     places = sorted(random.choice(LENGTH - 1, SITES, replace=False).tolist())

@@ -58,7 +58,8 @@ class Installation:
         self.vcf = folder / "a.vcf"
         self.vcf.write_text(VCF)
         genome = build_genome(folder / "genome.fa", folder / "packs", "toy", "1")
-        genes = build_transcripts(folder / "genes.gff3", folder / "packs", Genome(genome).table, name="genes", version="1")
+        opened = Genome(genome)
+        genes = build_transcripts(folder / "genes.gff3", folder / "packs", opened.table, name="genes", version="1", genome=opened)
         for pack in (genome, genes):
             activate(folder / "packs", pack)
 

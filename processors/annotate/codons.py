@@ -37,10 +37,34 @@ THREE: npt.NDArray[np.uint8] = np.full((256, 3), ord("?"), dtype=np.uint8)
 """Residue → its three letters as ASCII (`*` → Ter, X → Xaa, U → Sec)."""
 for _one, _three in zip(
     "ACDEFGHIKLMNPQRSTVWYUX*",
-    ("Ala Cys Asp Glu Phe Gly His Ile Lys Leu Met Asn Pro Gln Arg Ser Thr Val Trp Tyr Sec Xaa Ter").split(),
+    [
+        "Ala",
+        "Cys",
+        "Asp",
+        "Glu",
+        "Phe",
+        "Gly",
+        "His",
+        "Ile",
+        "Lys",
+        "Leu",
+        "Met",
+        "Asn",
+        "Pro",
+        "Gln",
+        "Arg",
+        "Ser",
+        "Thr",
+        "Val",
+        "Trp",
+        "Tyr",
+        "Sec",
+        "Xaa",
+        "Ter",
+    ],
     strict=True,
 ):
-    THREE[ord(_one)] = list(_three.encode())
+    THREE[ord(_one)] = np.frombuffer(_three.encode(), dtype=np.uint8)
 
 
 @njit(cache=True, nogil=True)

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, read_gene_models
 from processors.knowledge.genome import Genome
+from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, read_gene_models
 from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.strings import StringTable, arrays_of
 from schemas.assembly import ContigTable
@@ -294,9 +294,7 @@ def _arrays(placed: list[tuple[int, Model]], contigs: int) -> tuple[dict[str, np
     return arrays, biotypes, len(genes)
 
 
-def _spliced(
-    placed: list[tuple[int, Model]], arrays: dict[str, npt.NDArray[Any]], genome: Genome | None
-) -> dict[str, npt.NDArray[Any]]:
+def _spliced(placed: list[tuple[int, Model]], arrays: dict[str, npt.NDArray[Any]], genome: Genome | None) -> dict[str, npt.NDArray[Any]]:
     """The arrays of Layout that speak of spliced coordinates and sequence."""
     exon_cdna = np.zeros(len(arrays["exon_starts"]), dtype=np.int32)
     coding = np.full((len(placed), 2), -1, dtype=np.int32)

@@ -79,9 +79,7 @@ def compile_reference(root: Path, build: str, fasta: Path, transcripts: Path, ve
     root.mkdir(parents=True, exist_ok=True)
     genome = build_genome(fasta, root, build, version or stem(fasta))
     opened = Genome(genome)
-    models = build_transcripts(
-        transcripts, root, opened.table, name=stem(transcripts), version=version or stem(transcripts), genome=opened
-    )
+    models = build_transcripts(transcripts, root, opened.table, name=stem(transcripts), version=version or stem(transcripts), genome=opened)
     for pack in (genome, models):
         activate(root, pack)
     if "model" not in active_packs(root, build):

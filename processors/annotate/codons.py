@@ -21,7 +21,7 @@ _TABLES = (
     "FFLLSSSSYY**CCWWLLLLPPPPHHQQRRRRIIMMTTTTNNKKSS**VVVVAAAADDEEGGGG",
 )
 
-NUMBER = np.full(256, 64, dtype=np.uint8)
+NUMBER: npt.NDArray[np.uint8] = np.full(256, 64, dtype=np.uint8)
 """Base → 0 to 3 in the order of the tables; 64 for anything else, so that a codon with one lies beyond 63."""
 for _at, _base in enumerate(_ORDER):
     NUMBER[ord(_base)] = _at
@@ -29,41 +29,14 @@ for _at, _base in enumerate(_ORDER):
 CODES: npt.NDArray[np.uint8] = np.array([list(table.encode()) for table in _TABLES], dtype=np.uint8)
 """`uint8[codes, 64]`: residue of each codon, first base most significant."""
 
-COMPLEMENT = np.full(256, ord("N"), dtype=np.uint8)
-for _base, _partner in zip(b"ACGTNacgtn", b"TGCANTGCAN", strict=True):
-    COMPLEMENT[_base] = _partner
+COMPLEMENT: npt.NDArray[np.uint8] = np.full(256, ord("N"), dtype=np.uint8)
+for _base, _partner in zip("ACGTNacgtn", "TGCANTGCAN", strict=True):
+    COMPLEMENT[ord(_base)] = ord(_partner)
 
 THREE: npt.NDArray[np.uint8] = np.full((256, 3), ord("?"), dtype=np.uint8)
 """Residue → its three letters as ASCII (`*` → Ter, X → Xaa, U → Sec)."""
-for _one, _three in zip(
-    "ACDEFGHIKLMNPQRSTVWYUX*",
-    [
-        "Ala",
-        "Cys",
-        "Asp",
-        "Glu",
-        "Phe",
-        "Gly",
-        "His",
-        "Ile",
-        "Lys",
-        "Leu",
-        "Met",
-        "Asn",
-        "Pro",
-        "Gln",
-        "Arg",
-        "Ser",
-        "Thr",
-        "Val",
-        "Trp",
-        "Tyr",
-        "Sec",
-        "Xaa",
-        "Ter",
-    ],
-    strict=True,
-):
+_NAMES = "Ala Cys Asp Glu Phe Gly His Ile Lys Leu Met Asn Pro Gln Arg Ser Thr Val Trp Tyr Sec Xaa Ter".split(" ")
+for _one, _three in zip("ACDEFGHIKLMNPQRSTVWYUX*", _NAMES, strict=True):
     THREE[ord(_one)] = np.frombuffer(_three.encode(), dtype=np.uint8)
 
 

@@ -35,9 +35,9 @@ for _base, _partner in zip("ACGTNacgtn", "TGCANTGCAN", strict=True):
 
 THREE: npt.NDArray[np.uint8] = np.full((256, 3), ord("?"), dtype=np.uint8)
 """Residue → its three letters as ASCII (`*` → Ter, X → Xaa, U → Sec)."""
-_NAMES = "Ala Cys Asp Glu Phe Gly His Ile Lys Leu Met Asn Pro Gln Arg Ser Thr Val Trp Tyr Sec Xaa Ter".split(" ")
-for _one, _three in zip("ACDEFGHIKLMNPQRSTVWYUX*", _NAMES, strict=True):
-    THREE[ord(_one)] = np.frombuffer(_three.encode(), dtype=np.uint8)
+_NAMES = "AAla CCys DAsp EGlu FPhe GGly HHis IIle KLys LLeu MMet NAsn PPro QGln RArg SSer TThr VVal WTrp YTyr USec XXaa *Ter"
+for _at in range(0, len(_NAMES), 5):
+    THREE[ord(_NAMES[_at])] = np.frombuffer(_NAMES[_at + 1 : _at + 4].encode(), dtype=np.uint8)
 
 
 @njit(cache=True, nogil=True)

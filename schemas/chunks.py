@@ -60,6 +60,24 @@ class Scored(enum.IntEnum):
     FAILED = 4  # the model gave no finite number
 
 
+class Effect(enum.IntFlag):
+    """What a consequence leads to, for criteria that read more than its terms; bits of a transcript row's `effect`."""
+
+    NMD = 1  # a premature stop that nonsense-mediated decay is expected to find
+    NMD_ESCAPE = 2  # a premature stop that it is expected to miss, for one of the five reasons below
+    ESCAPE_LAST_EXON = 4
+    ESCAPE_PENULTIMATE_50 = 8  # within the last 50 coding bases of the exon before the last
+    ESCAPE_SINGLE_EXON = 16
+    ESCAPE_START_PROXIMAL = 32  # within the first 100 coding bases
+    ESCAPE_LONG_EXON = 64
+    SPLICE_IN_FRAME = 128  # losing the exon beside the lost splice site keeps the frame
+    SPLICE_OUT_OF_FRAME = 256
+    SHIFT_SENSITIVE = 512  # another effect at the left-aligned than at the 3'-most place
+    NEXT_START = 1024  # the start is lost, and an in-frame ATG follows
+    SPLICE_UNCHANGED = 2048  # a splice site is touched, and reads the same afterwards
+    MODEL_DOUBTFUL = 4096  # the transcript's own record says that its frame or sequence cannot be trusted here
+
+
 CALL = pa.struct(
     [
         ("sample", pa.uint32()),  # index into the chunk header's `samples`
@@ -96,8 +114,16 @@ TRANSCRIPT = pa.struct(
         ("exon", pa.uint16()),  # 1-based in transcript order, 0: none
         ("intron", pa.uint16()),
         ("distance", pa.int32()),  # bases to the transcript for up- and downstream, else 0
+        ("position", pa.int32()),  # 1-based cDNA position of the first affected base, or of the exonic base it is anchored to; 0: none
+        ("offset", pa.int32()),  # of an intronic base from its anchor, as HGVS counts; 0 in exons
+        ("residue", pa.int32()),  # 1-based protein position of the first affected residue, 0: none
+        ("ref_aa", pa.uint8()),  # ASCII, where one residue is replaced by one (`*` stop), else 0
+        ("alt_aa", pa.uint8()),
+        ("effect", pa.uint32()),  # Effect
+        ("lost", pa.uint16()),  # share of the protein that is lost, in 1/10,000; 0: none
     ]
 )
+"""One row an allele and transcript, all of it at the left-aligned place."""
 
 ANNOTATION_FIELDS: list[pa.Field[Any]] = [
     pa.field("transcripts", pa.list_(TRANSCRIPT), nullable=False),

@@ -81,8 +81,7 @@ def regions_of(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
 
 
 def _columns(found: RegionCalls) -> list[pa.Array[Any]]:
-    fields = (found.transcript, found.terms, found.exon, found.intron, found.distance)
-    rows = pa.StructArray.from_arrays([pa.array(values) for values in fields], fields=list(TRANSCRIPT))
+    rows = pa.StructArray.from_arrays([_inner(found, field) for field in TRANSCRIPT], fields=list(TRANSCRIPT))
     return [
         pa.ListArray.from_arrays(pa.array(found.offsets), rows),
         pa.array(found.pick),
@@ -90,3 +89,10 @@ def _columns(found: RegionCalls) -> list[pa.Array[Any]]:
         pa.array(regions_of(found.pick_terms)),
         pa.array(found.pick_terms),
     ]
+
+
+def _inner(found: RegionCalls, field: pa.Field[Any]) -> pa.Array[Any]:
+    values = getattr(found, field.name, None)
+    if values is None:
+        values = np.zeros(len(found.transcript), dtype=field.type.to_pandas_dtype())
+    return pa.array(values)

@@ -19,6 +19,9 @@ FINDING_FIELDS: list[pa.Field[Any]] = [
     pa.field("gene", pa.string(), nullable=False),  # symbol, or the gene's id; empty: intergenic
     pa.field("transcript", pa.string(), nullable=False),  # of the pick
     pa.field("consequence", pa.string(), nullable=False),  # comma-separated SO terms of the pick
+    pa.field("impact", _NAME, nullable=False),  # of the pick: HIGH, MODERATE, LOW, MODIFIER
+    pa.field("hgvsc", pa.string(), nullable=False),  # of the pick, with its accession; empty: none
+    pa.field("hgvsp", pa.string(), nullable=False),
     pa.field("zygosity", _NAME, nullable=False),  # heterozygous, homozygous, hemizygous
     pa.field("clinvar", pa.string(), nullable=False),  # significance, empty: none
     pa.field("frequency", pa.float32()),  # null where not found

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from processors.annotate.render import render_terms
+from processors.annotate.render import render_impacts, render_terms
 from processors.interpret.rules import RARE, Screened, screen_alleles
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS_UNKNOWN, Significance
 from schemas.chunks import CALL, Answer, Chunk, Region, Scored
@@ -56,6 +56,9 @@ def _render(rows: pa.RecordBatch, screened: Screened, resources: Resources) -> p
         "gene": gene,
         "transcript": names.transcript(rows.column("pick").to_numpy()),
         "consequence": render_terms(rows.column("terms").to_numpy()),
+        "impact": render_impacts(rows.column("terms").to_numpy()),
+        "hgvsc": pa.array([""] * rows.num_rows, type=pa.string()),
+        "hgvsp": pa.array([""] * rows.num_rows, type=pa.string()),
         "clinvar": _labels(rows),
         "frequency": _or_null(rows, "frequency", rows.column("frequency_answer").to_numpy() == Answer.FOUND),
         "frequency_answer": _enum(rows.column("frequency_answer").to_numpy(), Answer),

@@ -61,13 +61,17 @@ def record_names(
     transcripts: TranscriptNames,
     genes: GeneNames,
     consequences: Sequence[str],
+    effects: Sequence[str],
     significances: Sequence[str],
 ) -> None:
-    """Write what the codes of a plan's rows mean. `consequences` by bit of `terms`, `significances` by code (0: none, an empty name).
+    """Write what the codes of a plan's rows mean.
+
+    `consequences` by bit of `terms`, `effects` by bit of a row's `effect`, `significances` by code (0: none, an empty name).
 
     Raises NamesContradict where a bit already means another term.
     """
-    _append_only(client, consequences)
+    _append_only(client, "consequence", consequences)
+    _append_only(client, "effect", effects)
     gene_rows = len(genes.symbol)
     owner = np.where(transcripts.gene < gene_rows, transcripts.gene, gene_rows)
     ids, symbols = pa.array([*genes.gene_id, ""], pa.string()), pa.array([*genes.symbol, ""], pa.string())
@@ -99,6 +103,7 @@ def record_names(
         },
     )
     rows = [("consequence", "", code, name) for code, name in enumerate(consequences)]
+    rows += [("effect", "", code, name) for code, name in enumerate(effects)]
     rows += [("clinvar", plan.lookup_key, code, name) for code, name in enumerate(significances)]
     columns = ("vocabulary", "key", "code", "name")
     client.insert_rows("vocabulary", columns, rows, record_token("vocabulary", rows))
@@ -107,12 +112,12 @@ def record_names(
     client.insert_rows("vocabulary", columns, [("named", plan.plan_id, 0, "")], record_token("named", plan.plan_id))
 
 
-def _append_only(client: Client, consequences: Sequence[str]) -> None:
-    known = dict(client.rows("SELECT code, name FROM vocabulary FINAL WHERE vocabulary = 'consequence'"))
-    for code, name in enumerate(consequences):
+def _append_only(client: Client, vocabulary: str, names: Sequence[str]) -> None:
+    known = dict(client.rows("SELECT code, name FROM vocabulary FINAL WHERE vocabulary = {of:String}", {"of": vocabulary}))
+    for code, name in enumerate(names):
         if known.get(code, name) != name:
             raise NamesContradict(
-                f"consequence bit {code} is {known[code]} in the database and {name} here: append terms, never renumber them"
+                f"{vocabulary} bit {code} is {known[code]} in the database and {name} here: append terms, never renumber them"
             )
 
 

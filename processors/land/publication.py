@@ -127,8 +127,8 @@ def findings_of(client: Client, row: PublicationRow, time: int) -> Iterator[Find
 
     An allele that the file repeats is one finding: that of its first record.
     """
-    sql = """SELECT contig, start, ref, alt, allele_id, gene, transcript, consequence, zygosity, clinvar, frequency, frequency_answer,
-            score, score_answer, model, class, reasons
+    sql = """SELECT contig, start, ref, alt, allele_id, gene, transcript, consequence, impact, hgvsc, hgvsp, zygosity, clinvar,
+            frequency, frequency_answer, score, score_answer, model, class, reasons
         FROM finding FINAL WHERE revision_id = {revision:String} AND sample_id = {sample:String}
         ORDER BY allele_id, record, alt_index LIMIT 1 BY allele_id"""
     for found in client.records(sql, {"revision": row.revision_id, "sample": row.sample_id}):

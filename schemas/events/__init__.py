@@ -216,6 +216,9 @@ class Finding:
     class_: str
     reasons: tuple[str, ...]
     time: int
+    impact: str = ""  # HIGH, MODERATE, LOW, MODIFIER
+    hgvsc: str = ""  # of the picked transcript; empty: none
+    hgvsp: str = ""
 
 
 @dataclass(frozen=True)

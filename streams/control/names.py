@@ -11,6 +11,7 @@ from processors.knowledge.sources.clinvar_terms import LABELS
 from processors.knowledge.transcripts import Transcripts
 from processors.land.client import Client
 from processors.land.names import GeneNames, TranscriptNames, named, record_names
+from schemas.chunks import Effect
 from schemas.plan import Plan
 
 
@@ -38,5 +39,6 @@ def note_names(client: Client, packs: Path, plan: Plan) -> None:
         ),
         genes=GeneNames(transcripts.gene_id.arrow().to_pylist(), transcripts.gene_symbol.arrow().to_pylist()),
         consequences=NAMES,
+        effects=[effect.name.lower() for effect in Effect if effect.name],
         significances=significances,
     )

@@ -184,6 +184,7 @@ class Factory:
                 pa.array(random.integers(0, 9, k).astype(np.uint32)), pa.array(np.uint64(1) << random.integers(0, 9, k).astype(np.uint64)),
                 pa.array(random.integers(0, 20, k).astype(np.uint16)), pa.array(random.integers(0, 20, k).astype(np.uint16)),
                 pa.array(random.integers(0, 5000, k).astype(np.int32)),
+                *[pa.array(random.integers(0, 60, k)).cast(field.type) for field in list(TRANSCRIPT)[5:]],
             ],
             fields=list(TRANSCRIPT),
         )  # fmt: skip
@@ -226,7 +227,8 @@ class Factory:
                     {
                         "sample": call["sample"], "record": row["record"], "alt_index": row["alt_index"], "allele_id": row["allele_id"],
                         "start": row["start"], "ref": row["ref"], "alt": row["alt"], "gene": "APP", "transcript": "ENST1", "clinvar": "",
-                        "consequence": "missense_variant", "zygosity": "heterozygous", "frequency": None, "frequency_answer": "absent",
+                        "consequence": "missense_variant", "impact": "MODERATE", "hgvsc": "ENST1:c.34C>T", "hgvsp": "ENSP1:p.Arg12Cys",
+                        "zygosity": "heterozygous", "frequency": None, "frequency_answer": "absent",
                         "score": 0.5, "score_answer": "scored", "model": "small@1", "class": "not_assessed", "reasons": ["rare"],
                     }
                 )  # fmt: skip

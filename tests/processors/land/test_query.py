@@ -13,6 +13,7 @@ from processors.land.client import Client, Rejected, connect
 from processors.land.names import GeneNames, NamesContradict, TranscriptNames, named, record_names
 from processors.land.query import NotAVariant, UnknownGene, VariantText
 from schemas.assembly import contig_table
+from schemas.chunks import TRANSCRIPT
 from schemas.identity import allele_id
 
 TERMS = tuple(f"term_{bit}" for bit in range(9))
@@ -37,8 +38,9 @@ def published(client: Client, laboratory: Any, factory: Any) -> Any:
 
 def record(client: Client, factory: Any, terms: tuple[str, ...]) -> None:
     record_names(
-        client, factory.plan, contigs=TABLE, transcripts=TRANSCRIPTS, genes=GENES, consequences=terms, significances=("", "pathogenic")
-    )
+        client, factory.plan, contigs=TABLE, transcripts=TRANSCRIPTS, genes=GENES, consequences=terms, effects=("nmd", "nmd_escape"),
+        significances=("", "pathogenic"),
+    )  # fmt: skip
 
 
 def rows(table: pa.Table) -> list[dict[str, Any]]:
@@ -79,10 +81,30 @@ def test_a_row_of_the_view_says_what_the_chunk_said(client: Client, published: A
                 assert (there["gene"], there["gene_id"]) == ((GENES.symbol[row["gene"]], GENES.gene_id[row["gene"]]) if hit else ("", ""))
                 assert there["transcript"] == (f"ENST{row['pick']}" if hit else "")
                 assert there["consequence"] == TERMS[row["terms"].bit_length() - 1]
+                assert_codes_are_read(there, row)
                 assert there["frequency"] == (row["frequency"] if row["frequency_answer"] == 1 else None)
                 assert there["score"] == (row["score"] if row["scored"] == 1 else None)
                 assert there["quality"] == (None if call["quality"] == -1 else call["quality"])
                 assert there["zygosity"] == ("homozygous" if call["haplotypes"] == 3 else "heterozygous")
+
+
+def assert_codes_are_read(there: dict[str, Any], row: dict[str, Any]) -> None:
+    """The codes of the pick's row, where it has one, as SQL shows them."""
+    own = next((t for t in row["transcripts"] if t["transcript"] == row["pick"]), dict.fromkeys((f.name for f in TRANSCRIPT), 0))
+    assert there["cdna_position"] == (own["position"] or None)
+    assert there["intron_offset"] == own["offset"]
+    assert there["protein_position"] == (own["residue"] or None)
+    change = f"{chr(own['ref_aa'])}{own['residue']}{chr(own['alt_aa'])}" if own["ref_aa"] else ""
+    assert there["residue_change"] == change
+    assert there["protein_lost"] == own["lost"] / 10_000
+    assert there["effect"].split(",")[0] == ("nmd" if own["effect"] & 1 else "nmd_escape" if own["effect"] & 2 else "")
+
+
+def test_names_of_a_finding_stand_beside_its_call(client: Client, published: Any) -> None:
+    named = {(row["sample_id"], row["allele_id"]) for row in everything(client, "aa") if row["hgvsc"] == "ENST1:c.34C>T"}
+    found = client.rows("SELECT sample_id, allele_id FROM finding_current WHERE sample_id = 'aa' AND impact = 'MODERATE'")
+    assert named == set(found)
+    assert len(named) > 0
 
 
 def test_a_sample_comes_in_parts_by_place_that_together_are_all_of_it(

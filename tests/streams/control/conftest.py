@@ -336,7 +336,7 @@ def _alleles(records: Sequence[int], samples: int) -> pa.RecordBatch:
         "qual": [50.0 for _ in records],
         "filter": ["PASS" for _ in records],
         "calls": [[{"sample": s, **call} for s in range(samples)] for _ in records],
-        "transcripts": [[{"transcript": 0, "terms": 1, "exon": 1, "intron": 0, "distance": 0}] for _ in records],
+        "transcripts": [[dict.fromkeys((f.name for f in chunks.TRANSCRIPT), 0) | {"terms": 1, "exon": 1}] for _ in records],
         "pick": [0 for _ in records],
         "gene": [0 for _ in records],
         "region": [1 for _ in records],
@@ -374,7 +374,8 @@ def findings_of(chunk: Chunk) -> pa.RecordBatch:
         {
             "sample": sample, "record": first["record"], "alt_index": 1, "allele_id": first["allele_id"], "start": first["start"],
             "ref": "A",
-            "alt": "C", "gene": "G", "transcript": "T", "consequence": "missense_variant", "zygosity": "heterozygous", "clinvar": "",
+            "alt": "C", "gene": "G", "transcript": "T", "consequence": "missense_variant", "impact": "MODERATE", "hgvsc": "",
+            "hgvsp": "", "zygosity": "heterozygous", "clinvar": "",
             "frequency": None, "frequency_answer": "absent", "score": None, "score_answer": "no_model", "model": "",
             "class": "not_assessed",
             "reasons": ["rare"],

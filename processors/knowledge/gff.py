@@ -53,6 +53,10 @@ class Model:
     cds: list[tuple[int, int]]
     phase: int
     protein: str = ""
+    code: int = 0  # NCBI translation table that the file names, 0: none
+    status: int = 0  # `transcripts.Status` bits that the file says
+    sec: list[int] = field(default_factory=list)  # first base (on the transcript's strand) of each selenocysteine codon, on the contig
+    mature: list[tuple[int, int]] = field(default_factory=list)  # mature miRNA
 
 
 @dataclass
@@ -71,6 +75,7 @@ class _Parts:
     exons: list[tuple[int, int]] = field(default_factory=list)
     cds: list[tuple[int, int, int]] = field(default_factory=list)
     places: set[tuple[str, str]] = field(default_factory=set)  # (contig, strand)
+    protein: str = ""
 
 
 @dataclass
@@ -157,7 +162,9 @@ def _add_gff3(
     if kind in _EXON_TYPES or kind == "CDS":
         for parent in attributes.get("Parent", "").split(","):
             if parent:
-                _add_part(parts.setdefault(parent, _Parts()), kind, contig, span, strand, phase)
+                part = parts.setdefault(parent, _Parts())
+                _add_part(part, kind, contig, span, strand, phase)
+                part.protein = part.protein or _protein_name(attributes)
     elif "ID" in attributes:
         nodes[attributes["ID"]] = _Node(kind, contig, *span, strand, attributes, attributes.get("Parent", "").split(",")[0])
 
@@ -184,7 +191,9 @@ def _add_gtf(
     if gene not in nodes:
         nodes[gene] = _Node("gene", contig, *span, strand, attributes, "")
     if kind in _EXON_TYPES or kind in ("CDS", "stop_codon"):  # GTF keeps the stop codon out of the CDS
-        _add_part(parts.setdefault(key, _Parts()), kind, contig, span, strand, phase)
+        part = parts.setdefault(key, _Parts())
+        _add_part(part, kind, contig, span, strand, phase)
+        part.protein = part.protein or _protein_name(attributes)
 
 
 def _add_part(part: _Parts, kind: str, contig: str, span: tuple[int, int], strand: str, phase: str) -> None:
@@ -240,7 +249,14 @@ def _model(key: str, part: _Parts, nodes: dict[str, _Node], warnings: Counter[st
         exons=exons,
         cds=[(start, end) for start, end, _ in cds],
         phase=phase,
+        protein=part.protein,
     )
+
+
+def _protein_name(attributes: dict[str, str]) -> str:
+    name = attributes.get("protein_id", "")
+    version = attributes.get("protein_version") or attributes.get("version", "") if name else ""
+    return f"{name}.{version}" if version and "." not in name else name
 
 
 def _transcript_name(key: str, attributes: dict[str, str]) -> str:

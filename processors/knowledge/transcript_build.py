@@ -1,0 +1,231 @@
+"""Building a transcript pack: gene models and a genome become the arrays of `transcripts.Layout`, with every oddity counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from processors.annotate.codons import MITOCHONDRIAL, STANDARD
+from processors.knowledge.genome import Genome
+from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, read_gene_models
+from processors.knowledge.pack import Pack, write_pack
+from processors.knowledge.spliced import cdna_at, judge, lay_coding, lay_exons, splice
+from processors.knowledge.strings import arrays_of
+from processors.knowledge.transcripts import BIN_BITS, LAYOUT, Status, Tag
+from schemas.assembly import ContigTable
+
+_TAGS = {
+    "MANE_Select": Tag.MANE_SELECT,
+    "MANE_Plus_Clinical": Tag.MANE_PLUS_CLINICAL,
+    "Ensembl_canonical": Tag.CANONICAL,
+    "RefSeq_Select": Tag.CANONICAL,
+    "CCDS": Tag.CCDS,
+    "cds_start_NF": Tag.CDS_START_NF,
+    "cds_end_NF": Tag.CDS_END_NF,
+    "mRNA_start_NF": Tag.MRNA_START_NF,
+    "mRNA_end_NF": Tag.MRNA_END_NF,
+    "basic": Tag.BASIC,
+    "gencode_basic": Tag.BASIC,
+    "gencode_primary": Tag.PRIMARY,
+    "GENCODE_Primary": Tag.PRIMARY,
+    "seleno": Tag.SELENO,
+    "upstream_ATG": Tag(0),
+}
+_APPRIS = {
+    "appris_principal_1": 1, "appris_principal_2": 2, "appris_principal_3": 3, "appris_principal_4": 4, "appris_principal_5": 5,
+    "appris_principal": 1, "appris_alternative_1": 6, "appris_alternative_2": 7,
+}  # fmt: skip
+_STATUS_WARNINGS = {
+    Status.START_INCOMPLETE: "cds_start_incomplete",
+    Status.END_INCOMPLETE: "cds_end_incomplete",
+    Status.START_NOT_ATG: "cds_start_not_atg",
+    Status.STOP_INSIDE: "stop_inside_cds",
+    Status.UNKNOWN_BASES: "unknown_bases",
+    Status.CODING_GAPPED: "cds_gapped",
+    Status.DIFFERS_FROM_GENOME: "differs_from_genome",
+    Status.PHASE_BROKEN: "cds_phases_contradict",
+}
+_GENETIC_CODES = {1: STANDARD, 2: MITOCHONDRIAL}
+
+
+def build_transcripts(source: Path, root: Path, table: ContigTable, *, name: str, version: str, genome: Genome | None = None) -> Pack:
+    """Compile a GFF3 or GTF file into a pack below `root`; its `extra["warnings"]` counts what was left out or looks wrong.
+
+    Without `genome` every base of the transcripts is unknown, and so is every effect on a protein.
+
+    Raises GeneModelError where the file cannot be read or none of its contigs is one of the build's.
+    """
+    read = read_gene_models(source)
+    with source.open("rb") as handle:
+        digest = hashlib.file_digest(handle, "sha256").hexdigest()
+    return pack_models(read, root, table, name=name, version=version, source=source.name, sha256=digest, genome=genome)
+
+
+def pack_models(
+    read: GeneModels, root: Path, table: ContigTable, *, name: str, version: str, source: str, sha256: str, genome: Genome | None = None
+) -> Pack:
+    """The same of models already read (from several files, say)."""
+    warnings = Counter(read.warnings)
+    placed: list[tuple[int, Model]] = []
+    unknown: Counter[str] = Counter()
+    for model in read.models:
+        contig = table.resolve(model.contig)
+        if contig is None:
+            warnings["contig_not_of_build"] += 1
+            unknown[model.contig] += 1
+        elif model.exons[-1][1] > table.contigs[contig].length:
+            warnings["beyond_contig_end"] += 1
+        else:
+            placed.append((contig, model))
+    if not placed:
+        names = ", ".join(sorted(unknown)[:3]) or "none"
+        raise GeneModelError(f"{source}: no transcript lies on a contig of {table.build} (its contigs: {names}); is this the right build?")
+    placed.sort(key=lambda item: (item[0], item[1].exons[0][0], item[1].exons[-1][1], item[1].name))
+    doubles = Counter(model.name for _, model in placed)
+    warnings["name_not_unique"] = sum(count - 1 for count in doubles.values())
+    arrays, biotypes, genes = _arrays(placed, len(table.contigs))
+    arrays |= _coding([model for _, model in placed], arrays, table, genome, warnings)
+    extra = {
+        "layout": LAYOUT,
+        "source": source,
+        "sha256": sha256,
+        "biotypes": biotypes,
+        "transcripts": len(placed),
+        "genes": genes,
+        "contigs_unknown": dict(unknown.most_common(20)),
+        "warnings": {key: count for key, count in sorted(warnings.items()) if count},
+    }
+    return write_pack(root, kind="transcripts", name=name, version=version, build=table.build, arrays=arrays, rows=len(placed), extra=extra)
+
+
+def _arrays(placed: list[tuple[int, Model]], contigs: int) -> tuple[dict[str, npt.NDArray[Any]], list[str], int]:
+    models = [model for _, model in placed]
+    genes: dict[tuple[int, Gene], int] = {}
+    gene = [genes.setdefault((contig, model.gene), len(genes)) for contig, model in placed]
+    biotypes = sorted({model.biotype for model in models})
+    number = {name: row for row, name in enumerate(biotypes)}
+    contig = np.array([contig for contig, _ in placed], dtype=np.int32)
+    start = np.array([model.exons[0][0] for model in models], dtype=np.int32)
+    end = np.array([model.exons[-1][1] for model in models], dtype=np.int32)
+    mature_offsets, mature = _ragged([model.mature for model in models])
+    exon_offsets, exons = _ragged([model.exons for model in models])
+    arrays: dict[str, npt.NDArray[Any]] = {
+        "contig": contig,
+        "start": start,
+        "end": end,
+        "strand": np.array([model.strand for model in models], dtype=np.int8),
+        "gene": np.array(gene, dtype=np.uint32),
+        "cds_start": np.array([model.cds[0][0] if model.cds else -1 for model in models], dtype=np.int32),
+        "cds_end": np.array([model.cds[-1][1] if model.cds else -1 for model in models], dtype=np.int32),
+        "phase": np.array([model.phase for model in models], dtype=np.uint8),
+        "decay": np.array([model.biotype == "nonsense_mediated_decay" for model in models], dtype=np.uint8),
+        "exon_offsets": exon_offsets,
+        "exon_starts": np.ascontiguousarray(exons[:, 0]),
+        "exon_ends": np.ascontiguousarray(exons[:, 1]),
+        "mature_offsets": mature_offsets,
+        "mature_starts": np.ascontiguousarray(mature[:, 0]),
+        "mature_ends": np.ascontiguousarray(mature[:, 1]),
+        "biotype": np.array([number[model.biotype] for model in models], dtype=np.uint16),
+        "tags": np.array([_tag_bits(model) for model in models], dtype=np.uint16),
+        "support": np.array([model.support for model in models], dtype=np.uint8),
+        "appris": np.array([min((_APPRIS[tag] for tag in model.tags if tag in _APPRIS), default=0) for model in models], dtype=np.uint8),
+        "cds_length": np.array([sum(b - a for a, b in model.cds) for model in models], dtype=np.int32),
+        **_bins(contig, start, end, contigs),
+        **arrays_of("name", [model.name for model in models]),
+        **arrays_of("protein", [model.protein for model in models]),
+        **arrays_of("gene_id", [item.id for _, item in genes]),
+        **arrays_of("gene_symbol", [item.symbol for _, item in genes]),
+        **arrays_of("gene_biotype", [item.biotype for _, item in genes]),
+    }
+    return arrays, biotypes, len(genes)
+
+
+def _ragged(spans: list[list[tuple[int, int]]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """Offsets (n + 1) and the spans of all rows, int32[m, 2]."""
+    offsets = np.zeros(len(spans) + 1, dtype=np.int64)
+    np.cumsum([len(row) for row in spans], out=offsets[1:])
+    return offsets, np.array([span for row in spans for span in row], dtype=np.int32).reshape(-1, 2)
+
+
+def _coding(
+    models: list[Model], arrays: dict[str, npt.NDArray[Any]], table: ContigTable, genome: Genome | None, warnings: Counter[str]
+) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of Layout that speak of spliced coordinates, sequence and what is unusual."""
+    count = len(models)
+    exons = (arrays["exon_offsets"], arrays["exon_starts"], arrays["exon_ends"])
+    strand = arrays["strand"]
+    exon_cdna = np.zeros(len(arrays["exon_starts"]), dtype=np.int32)
+    length, coding_start, coding_end = (np.zeros(count, dtype=np.int32) for _ in range(3))
+    lay_exons(*exons, strand, exon_cdna, length)
+    lay_coding(*exons, exon_cdna, strand, arrays["cds_start"], arrays["cds_end"], coding_start, coding_end)
+
+    base_offsets = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum(np.where(coding_start >= 0, length, 0), out=base_offsets[1:])
+    bases = np.empty(int(base_offsets[-1]), dtype=np.uint8)
+    base = np.full(count, -1, dtype=np.int64) if genome is None else genome.sequence_offsets[arrays["contig"]]
+    splice(*exons, strand, base, np.empty(0, dtype=np.uint8) if genome is None else genome.sequence, base_offsets, bases)
+    warnings["contig_without_sequence"] += 0 if genome is None else int((base < 0).sum())
+
+    mitochondrion = table.resolve("MT")
+    code = np.array([_GENETIC_CODES.get(model.code, STANDARD) for model in models], dtype=np.uint8)
+    code[arrays["contig"] == (-1 if mitochondrion is None else mitochondrion)] = MITOCHONDRIAL
+    warnings["genetic_code_not_known"] += sum(model.code not in (0, *_GENETIC_CODES) for model in models)
+    pad = ((3 - arrays["phase"]) % 3).astype(np.uint8)
+    status = np.array([int(model.status) for model in models], dtype=np.uint16)
+    told_offsets = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum([len(model.sec) for model in models], out=told_offsets[1:])
+    told = np.array(
+        [cdna_at(*exons, exon_cdna, strand, row, place) for row, model in enumerate(models) for place in model.sec], dtype=np.int32
+    )
+    marked = (arrays["tags"] & int(Tag.SELENO)) != 0
+    sec_offsets = np.zeros(count + 1, dtype=np.int64)
+    sec, refused = judge(
+        coding_start, coding_end, arrays["cds_length"], pad, code, base_offsets, bases, told_offsets, told, marked, status, sec_offsets
+    )
+    warnings["selenocysteine_not_at_tga"] += refused
+    for bit, words in _STATUS_WARNINGS.items():
+        warnings[words] += int(np.count_nonzero(status & int(bit)))
+    return {
+        "exon_cdna": exon_cdna,
+        "length": length,
+        "coding_start": coding_start,
+        "coding_end": coding_end,
+        "pad": pad,
+        "code": code,
+        "status": status,
+        "base_offsets": base_offsets,
+        "bases": bases,
+        "sec_offsets": sec_offsets,
+        "sec": sec,
+    }
+
+
+def _tag_bits(model: Model) -> int:
+    bits = Tag.CCDS if model.ccds else Tag(0)
+    for tag in model.tags:
+        bits |= _TAGS.get(tag, Tag(0))
+    return int(bits)
+
+
+def _bins(
+    contig: npt.NDArray[np.int32], start: npt.NDArray[np.int32], end: npt.NDArray[np.int32], contigs: int
+) -> dict[str, npt.NDArray[Any]]:
+    """Rows of each bin; only bins up to a contig's last transcript exist."""
+    last = np.full(contigs, -1, dtype=np.int64)
+    np.maximum.at(last, contig, (end - 1) >> BIN_BITS)
+    base = np.zeros(contigs + 1, dtype=np.int64)
+    np.cumsum(last + 1, out=base[1:])
+    first = base[contig] + (start >> BIN_BITS)
+    count = ((end - 1) >> BIN_BITS) - (start >> BIN_BITS) + 1
+    row = np.repeat(np.arange(len(start), dtype=np.uint32), count)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    cell = np.repeat(first, count) + within
+    order = np.lexsort((row, cell))
+    offsets = np.zeros(int(base[-1]) + 1, dtype=np.int64)
+    np.cumsum(np.bincount(cell, minlength=int(base[-1])), out=offsets[1:])
+    return {"bin_base": base, "bin_offsets": offsets, "bin_rows": row[order]}

@@ -61,21 +61,39 @@ class Scored(enum.IntEnum):
 
 
 class Effect(enum.IntFlag):
-    """What a consequence leads to, for criteria that read more than its terms; bits of a transcript row's `effect`."""
+    """What a consequence leads to, for criteria that read more than its terms; bits of a transcript row's `effect`.
 
-    NMD = 1  # a premature stop that nonsense-mediated decay is expected to find
-    NMD_ESCAPE = 2  # a premature stop that it is expected to miss, for one of the five reasons below
+    A new stop has exactly one of NMD and NMD_ESCAPE. The PVS1 tree (Abou Tayoun 2018) knows the rules of the last junction only: it reads
+    a stop as escaping by `JUNCTION_ESCAPE`, and takes the other two reasons for what they are, weaker. How each is judged:
+    `annotate.predicted`.
+    """
+
+    NMD = 1  # a new stop that nonsense-mediated decay is expected to find
+    NMD_ESCAPE = 2  # a new stop that it is expected to miss, for one or more of the five reasons below
     ESCAPE_LAST_EXON = 4
-    ESCAPE_PENULTIMATE_50 = 8  # within the last 50 coding bases of the exon before the last
+    ESCAPE_PENULTIMATE_50 = 8  # at most 50 bases before the last exon-exon junction of the altered transcript
     ESCAPE_SINGLE_EXON = 16
     ESCAPE_START_PROXIMAL = 32  # within the first 100 coding bases
-    ESCAPE_LONG_EXON = 64
+    ESCAPE_LONG_EXON = 64  # in an exon of more than 407 bases that is not the last
     SPLICE_IN_FRAME = 128  # losing the exon beside the lost splice site keeps the frame
     SPLICE_OUT_OF_FRAME = 256
-    SHIFT_SENSITIVE = 512  # another effect at the left-aligned than at the 3'-most place
+    SHIFT_SENSITIVE = 512  # other terms at the left-aligned than at the 3'-most place
     NEXT_START = 1024  # the start is lost, and an in-frame ATG follows
     SPLICE_UNCHANGED = 2048  # a splice site is touched, and reads the same afterwards
     MODEL_DOUBTFUL = 4096  # the transcript's own record says that its frame or sequence cannot be trusted here
+    NONSTOP = 8192  # the altered frame meets no stop before the transcript ends
+    SPLICE_UTR = 1 << 14  # every splice site touched belongs to an intron of a UTR
+    SPLICE_START = 1 << 15  # the exon beside the lost site holds the start codon, or a part of it
+    SPLICE_STOP = 1 << 16  # ... the stop codon
+    SPLICE_GC = 1 << 17  # the intron touched is GC-AG
+    SPLICE_U12 = 1 << 18  # ... AT-AC
+    SPLICE_NONCANONICAL = 1 << 19  # ... none of GT-AG, GC-AG, AT-AC
+    SPLICE_GT_TO_GC = 1 << 20  # +2T>C: about one in six such donors keeps some splicing (Lin 2019)
+    EXON_LAST_BASE = 1 << 21  # the last base before a donor is replaced or deleted
+    EXON_EDGE = 1 << 22  # one of the last three bases before a donor, or the first base behind an acceptor
+
+
+JUNCTION_ESCAPE = Effect.ESCAPE_LAST_EXON | Effect.ESCAPE_PENULTIMATE_50 | Effect.ESCAPE_SINGLE_EXON
 
 
 CALL = pa.struct(

@@ -116,6 +116,11 @@ def canonical_build(name: str) -> str:
     return BUILD_ALIASES.get(name.lower(), name)
 
 
+def accession(build: str, name: str) -> str | None:
+    """RefSeq accession of a contig (`NC_000021.9` of 21 in GRCh38); None where it is not a primary contig of a known build."""
+    return next((alias for alias in _aliases(build, name) if alias.startswith("NC_")), None)
+
+
 def _aliases(build: str, name: str) -> list[str]:
     aliases = [name[3:]] if name.startswith("chr") else [f"chr{name}"]
     if build in _LENGTHS and name in PRIMARY:

@@ -4,13 +4,14 @@ PYTHON ?= $(firstword $(foreach candidate,python3 python3.14 python3.13 python3.
 BIN := .venv/bin
 PART ?= all
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench soak lock clean
+.PHONY: help venv demo test lint bench agreement soak lock clean
 
 help:
 	@echo 'make venv    .venv with the riverseq command ($(BIN)/riverseq)'
 	@echo 'make demo    everything, with a made-up family: from three completion events to findings'
 	@echo 'make test    lint, then every quick test; prints the seconds of each tier'
-	@echo 'make bench   variants per second, CPU and memory (PART=spine, lookup, memory or all)'
+	@echo 'make bench   variants per second, CPU and memory (PART=spine, lookup, memory, consequence or all)'
+	@echo 'make agreement  our calls beside those of Ensembl VEP, SnpEff and bcftools csq, and why they differ (needs the shared data)'
 	@echo 'make soak    the long tests'
 	@echo 'make lint    ruff and mypy --strict'
 	@echo 'make lock    resolve the dependencies anew'
@@ -45,6 +46,9 @@ soak: venv
 
 bench: venv
 	$(BIN)/python -m bench $(PART)
+
+agreement: venv
+	$(BIN)/python -m bench.agreement
 
 lock: venv
 	$(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header pyproject.toml -o requirements/base.txt

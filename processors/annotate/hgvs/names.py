@@ -9,10 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from processors.annotate.hgvs.nucleotide import write_genomic, write_transcript
+from processors.annotate.hgvs.shift import shifted
 from processors.annotate.hgvs.style import Style
+from processors.annotate.text import literal
 from processors.knowledge.genome import Genome
 from processors.knowledge.strings import string_buffers
 from processors.knowledge.transcripts import Transcripts
+from schemas.assembly import accession
+
+_FIXED = 80
+"""Bytes of a name beside its accession and its inserted bases, at most: two positions of 24, kind and joints."""
 
 
 class Kind(enum.StrEnum):
@@ -55,4 +62,67 @@ def names(
     the row, which the names of proteins depend on (lost and retained starts and stops). For `Kind.GENOMIC` there is one name an allele, and
     the last three arrays are not looked at.
     """
+    if kind == Kind.GENOMIC:
+        return _genomic(alleles, genome, style)
+    if kind == Kind.TRANSCRIPT:
+        return _transcript(alleles, genome, transcripts, np.asarray(index, dtype=np.int64), np.asarray(rows, dtype=np.uint32), style)
     raise NotImplementedError
+
+
+class _Moved(NamedTuple):
+    base: int
+    length: int
+    spans: npt.NDArray[np.int64]
+    up: npt.NDArray[np.int32]
+    down: npt.NDArray[np.int32]
+
+
+def _moved(alleles: Alleles, genome: Genome) -> _Moved:
+    base, length = int(genome.sequence_offsets[alleles.contig]), int(genome.lengths[alleles.contig])
+    return _Moved(base, length, *shifted(genome.sequence, base, length, *alleles[1:]))
+
+
+def _bytes_of_accession(genome: Genome, contig: int, wanted: bool) -> npt.NDArray[np.uint8]:
+    name = genome.table.contigs[contig].name
+    return literal((accession(genome.table.build, name) or name) if wanted else name)
+
+
+def _genomic(alleles: Alleles, genome: Genome, style: Style) -> pa.Array[Any]:
+    moved = _moved(alleles, genome)
+    label = _bytes_of_accession(genome, alleles.contig, style.genomic_accession)
+    n = len(alleles.start)
+    offsets = np.empty(n + 1, dtype=np.int64)
+    out = np.empty(n * (len(label) + _FIXED) + int((moved.spans[:, 3] - moved.spans[:, 2]).sum()), dtype=np.uint8)
+    mitochondrial = genome.table.contigs[alleles.contig].name == "MT"
+    write_genomic(genome.sequence, moved.base, moved.length, moved.spans, moved.up, alleles.alt_bytes, label, mitochondrial, offsets, out)
+    return _column(offsets, out)
+
+
+def _transcript(
+    alleles: Alleles,
+    genome: Genome,
+    transcripts: Transcripts,
+    index: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.uint32],
+    style: Style,
+) -> pa.Array[Any]:
+    moved = _moved(alleles, genome)
+    label = _bytes_of_accession(genome, alleles.contig, True) if style.intronic_accession else np.empty(0, dtype=np.uint8)
+    table = transcripts.name
+    sizes = np.diff(table.offsets)
+    present = rows[rows < len(sizes)]
+    room = int(sizes[present].sum()) + len(present) * (len(label) + _FIXED) + int((moved.spans[:, 3] - moved.spans[:, 2])[index].sum())
+    offsets, out = np.empty(len(rows) + 1, dtype=np.int64), np.empty(room, dtype=np.uint8)
+    write_transcript(
+        transcripts.layout, table.offsets, table.data, genome.sequence, moved.base, moved.spans, moved.up, moved.down,
+        alleles.alt_bytes, index, rows, label, style.vep, offsets, out,
+    )  # fmt: skip
+    return _column(offsets, out)
+
+
+def _column(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> pa.Array[Any]:
+    """The column, with null for an empty text; only the bytes that are used are kept."""
+    data = data[: offsets[-1]].copy()
+    present = np.packbits(offsets[1:] > offsets[:-1], bitorder="little")
+    buffers = [pa.py_buffer(present), pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)

@@ -18,7 +18,7 @@ _A, _C, _G, _T = 65, 67, 71, 84
 
 @njit(cache=True, nogil=True)
 def _known(base):  # type: ignore[no-untyped-def]
-    return base == _A or base == _C or base == _G or base == _T
+    return base in (_A, _C, _G, _T)
 
 
 @njit(cache=True, nogil=True)

@@ -78,6 +78,7 @@ class Layout(NamedTuple):
     pad: npt.NDArray[np.uint8]  # 0 to 2 unknown bases before the coding region: (3 - phase) % 3
     code: npt.NDArray[np.uint8]  # genetic code: row of `annotate.codons.CODES`
     status: npt.NDArray[np.uint16]  # Status bits
+    tags: npt.NDArray[np.uint16]  # Tag bits
     base_offsets: npt.NDArray[np.int64]  # n + 1, into `bases`; no bases are kept of a transcript without CDS
     bases: npt.NDArray[np.uint8]  # spliced sequence on the transcript's strand, ASCII, N unknown
     sec_offsets: npt.NDArray[np.int64]  # n + 1, into `sec`

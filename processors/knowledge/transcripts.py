@@ -174,16 +174,32 @@ class Transcripts:
         """int64[m, 2]: merged, sorted, 0-based half-open spans of the coding transcripts of a contig; a chunk is not cut inside one."""
         layout = self.layout
         chosen = (layout.contig == contig) & (layout.cds_start >= 0)
-        starts, ends = layout.start[chosen].astype(np.int64), np.maximum.accumulate(layout.end[chosen].astype(np.int64))
-        if len(starts) == 0:
-            return np.empty((0, 2), dtype=np.int64)
-        opens = np.ones(len(starts), dtype=np.bool_)
-        opens[1:] = starts[1:] > ends[:-1]
-        first = np.flatnonzero(opens)
-        return np.stack([starts[first], ends[np.append(first[1:] - 1, len(ends) - 1)]], axis=1)
+        return _merged(layout.start[chosen].astype(np.int64), layout.end[chosen].astype(np.int64))
+
+    def coding_exons(self, contig: int) -> npt.NDArray[np.int64]:
+        """int64[m, 2]: merged, sorted, 0-based half-open spans of coding bases of a contig."""
+        layout = self.layout
+        owner = np.repeat(np.arange(len(layout.start)), np.diff(layout.exon_offsets))
+        starts = np.maximum(layout.exon_starts, layout.cds_start[owner]).astype(np.int64)
+        ends = np.minimum(layout.exon_ends, layout.cds_end[owner]).astype(np.int64)
+        chosen = (layout.contig[owner] == contig) & (layout.cds_start[owner] >= 0) & (starts < ends)
+        starts, ends = starts[chosen], ends[chosen]
+        order = np.argsort(starts, kind="stable")
+        return _merged(starts[order], ends[order])
 
     def __len__(self) -> int:
         return self.pack.rows
+
+
+def _merged(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """int64[m, 2]: spans sorted by their start, those that touch joined."""
+    if len(starts) == 0:
+        return np.empty((0, 2), dtype=np.int64)
+    ends = np.maximum.accumulate(ends)
+    opens = np.ones(len(starts), dtype=np.bool_)
+    opens[1:] = starts[1:] > ends[:-1]
+    first = np.flatnonzero(opens)
+    return np.stack([starts[first], ends[np.append(first[1:] - 1, len(ends) - 1)]], axis=1)
 
 
 def __getattr__(name: str) -> Any:

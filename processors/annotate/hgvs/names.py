@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from processors.annotate.hgvs.nucleotide import write_genomic, write_transcript
+from processors.annotate.hgvs.protein import ONE_LETTER, PARENTHESES, STAR, VEP, write_protein
 from processors.annotate.hgvs.shift import shifted
 from processors.annotate.hgvs.style import Style
 from processors.annotate.text import literal
@@ -66,7 +67,10 @@ def names(
         return _genomic(alleles, genome, style)
     if kind == Kind.TRANSCRIPT:
         return _transcript(alleles, genome, transcripts, np.asarray(index, dtype=np.int64), np.asarray(rows, dtype=np.uint32), style)
-    raise NotImplementedError
+    return _protein(
+        alleles, genome, transcripts,
+        np.asarray(index, dtype=np.int64), np.asarray(rows, dtype=np.uint32), np.asarray(terms, dtype=np.uint64), style,
+    )  # fmt: skip
 
 
 class _Moved(NamedTuple):
@@ -118,6 +122,35 @@ def _transcript(
         alleles.alt_bytes, index, rows, label, style.vep, offsets, out,
     )  # fmt: skip
     return _column(offsets, out)
+
+
+def _protein(
+    alleles: Alleles,
+    genome: Genome,
+    transcripts: Transcripts,
+    index: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.uint32],
+    terms: npt.NDArray[np.uint64],
+    style: Style,
+) -> pa.Array[Any]:
+    moved = _moved(alleles, genome)
+    table = transcripts.protein
+    replaced = (moved.spans[:, 1] - moved.spans[:, 0]) // 3 + 3
+    added = (moved.spans[:, 3] - moved.spans[:, 2]) // 3 + 3
+    sizes = np.diff(table.offsets)
+    present = rows < len(sizes)
+    room = int(sizes[rows[present]].sum()) + len(rows) * _FIXED + 3 * int((replaced + added)[index].sum())
+    longest = int((replaced + added).max(initial=0))
+    offsets, out = np.empty(len(rows) + 1, dtype=np.int64), np.empty(room, dtype=np.uint8)
+    write_protein(
+        transcripts.layout, table.offsets, table.data, moved.spans, moved.up, moved.down,
+        alleles.alt_bytes, index, rows, terms, _bits(style), np.empty((2, longest + 4), dtype=np.uint8), offsets, out,
+    )  # fmt: skip
+    return _column(offsets, out)
+
+
+def _bits(style: Style) -> int:
+    return style.parentheses * PARENTHESES | style.star * STAR | style.one_letter * ONE_LETTER | style.vep * VEP
 
 
 def _column(offsets: npt.NDArray[np.int64], data: npt.NDArray[np.uint8]) -> pa.Array[Any]:

@@ -1,0 +1,331 @@
+"""Kernels that write p. names, as VEP 115 spells them.
+
+A name is made at the 3'-most place on the transcript's strand, from the residues of the codons touched, compared with what stands there after
+the change: what both begin and end with is dropped, an insertion or deletion of residues moves to the protein's end, and a run that repeats
+what comes before it is a duplication. A shift of the reading frame is named at its first changed residue with the distance to the next stop,
+which counts the changed residue as 1; a first changed residue that is a stop is a substitution by it. Whether a start or a stop is lost, or
+a stop retained, is not judged again here: the row's terms say it, at the left-aligned place.
+
+VEP's own ways, kept: `Met1_?2` where a change reaches beyond the start codon; `LysLeu12=` for several unchanged residues; `Ter5delinsTer`;
+no extension in a delins that takes the stop away; no name for an insertion beside the stop. Not kept: VEP writes `Ter` for a residue that
+cannot be known (N in the codon, an incomplete last codon); here that is `p.?`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from processors.annotate import terms
+from processors.annotate.codons import STOP, THREE, UNKNOWN
+from processors.annotate.hgvs.nucleotide import known
+from processors.annotate.hgvs.reading import (
+    Change,
+    cds_size,
+    changed_residue,
+    changed_size,
+    next_stop,
+    place,
+    protein_size,
+    reference_residue,
+)
+from processors.annotate.project import exon_at_or_after
+from processors.annotate.text import literal, put, put_byte, put_number
+
+_START_LOST = np.uint64(terms.mask("start_lost"))
+_STOP_LOST = np.uint64(terms.mask("stop_lost"))
+_STOP_RETAINED = np.uint64(terms.mask("stop_retained_variant"))
+_ZERO = np.uint64(0)
+
+_SUBSTITUTION, _DELETION, _INSERTION, _DUPLICATION, _DELINS, _SHIFT, _START = range(7)
+_COLON, _OPEN, _CLOSE, _UNDER, _EQUAL, _ASK = 58, 40, 41, 95, 61, 63
+_P, _DEL, _INS, _DUP, _DELINS_TEXT, _FS, _EXT = (literal(text) for text in ("p.", "del", "ins", "dup", "delins", "fs", "ext"))
+
+PARENTHESES, STAR, ONE_LETTER, VEP = 1, 2, 4, 8
+"""Bits of the style."""
+
+
+@njit(cache=True, nogil=True)
+def put_residue(found, style, out, at):  # type: ignore[no-untyped-def]
+    if found == STOP and style & STAR:
+        return put_byte(out, at, STOP)
+    if style & ONE_LETTER and found != STOP:
+        return put_byte(out, at, found)
+    return put(out, at, THREE[found])
+
+
+@njit(cache=True, nogil=True)
+def _put_stop_after(word, distance, style, out, at):  # type: ignore[no-untyped-def]
+    """`fsTer5`, `extTer?`; distance 0: no stop follows."""
+    at = put_residue(np.uint8(STOP), style, out, put(out, at, word))
+    return put_number(out, at, distance) if distance > 0 else put_byte(out, at, _ASK)
+
+
+@njit(cache=True, nogil=True)
+def _put_span(first, start, last, end, style, out, at):  # type: ignore[no-untyped-def]
+    """`Arg12`, or `Arg12_Cys14`; numbers 1-based."""
+    at = put_number(out, put_residue(first, style, out, at), start)
+    if end != start:
+        at = put_byte(out, at, _UNDER)
+        at = put_number(out, put_residue(last, style, out, at), end)
+    return at
+
+
+@njit(cache=True, nogil=True)
+def touches_coding(t, row, s, e):  # type: ignore[no-untyped-def]
+    """Whether an event (or a base beside an insertion) meets an exon within the extent of the coding sequence's reach."""
+    low, high = (s - 1, e + 1) if s == e else (s, e)
+    if low >= t.cds_end[row] or high <= t.cds_start[row]:
+        return False
+    exon = exon_at_or_after(t, row, low)
+    return exon < t.exon_offsets[row + 1] and t.exon_starts[exon] < high
+
+
+@njit(cache=True, nogil=True)
+def _partial(t, row, s, e):  # type: ignore[no-untyped-def]
+    """Whether an event begins in an incomplete last codon."""
+    start, _ = place(t, row, s, e)
+    left = cds_size(t, row) - start // 3 * 3
+    return start >= 0 and 0 < left < 3
+
+
+@njit(cache=True, nogil=True)
+def _follows(t, row, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
+    """Residue of the protein, and its stop where the change quotes it; 0 behind."""
+    if number < protein:
+        return reference_residue(t, row, number)
+    return np.uint8(STOP) if number == protein and stop_quoted else np.uint8(0)
+
+
+@njit(cache=True, nogil=True)
+def _put_shift(t, row, change, ref, end, start_lost, stop_lost, style, out, at):  # type: ignore[no-untyped-def]
+    """A change of the reading frame. `ref`: clipped residues, `end`: their last number, for what VEP does with a lost start."""
+    first = change.start // 3
+    protein, readable = protein_size(t, row), changed_size(t, row, change) // 3
+    if first >= readable:
+        at = _put_span(ref[0], first + 1, ref[-1], max(end, first + 1), style, out, at)
+        at = put(out, at, _DEL)
+        return _put_stop_after(_EXT, 0, style, out, at) if stop_lost else at
+    number = first
+    old = new = np.uint8(UNKNOWN)
+    while number < readable:
+        old = _follows(t, row, number, protein, True)
+        new = changed_residue(t, row, change, number)
+        if old != new or new in (STOP, UNKNOWN):
+            break
+        number += 1
+    if start_lost:
+        at = put_number(out, put_residue(old, style, out, at), number + 1)
+        if end != number + 1:
+            return put_number(out, put_byte(out, put_byte(out, at, _UNDER), _ASK), end)
+        return put_byte(out, at, _ASK)
+    if UNKNOWN in (old, new):
+        return put_byte(out, at, _ASK)
+    at = put_number(out, put_residue(old, style, out, at), number + 1)
+    if old == STOP and new == STOP:
+        return put_byte(out, at, _EQUAL)
+    at = put_residue(new, style, out, at)
+    if new == STOP:
+        return at
+    stop = next_stop(t, row, change, number) if number > 0 else -1
+    return _put_stop_after(_FS, stop - number + 1 if stop >= 0 else 0, style, out, at)
+
+
+@njit(cache=True, nogil=True)
+def _clip(ref, n_ref, alt, n_alt):  # type: ignore[no-untyped-def]
+    """(residues shared in front, behind) of two runs; (-1, -1) where both reach a stop together."""
+    front = 0
+    while front < n_ref and front < n_alt and ref[front] == alt[front]:
+        if ref[front] == STOP:
+            return -1, -1
+        front += 1
+    back = 0
+    while back < n_ref - front and back < n_alt - front and ref[n_ref - 1 - back] == alt[n_alt - 1 - back]:
+        back += 1
+    return front, back
+
+
+@njit(cache=True, nogil=True)
+def _steps(t, row, run, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
+    """Residues that a run moves towards the protein's end, when residue `number` follows it. The last one is not looked at, as in VEP."""
+    total = protein + (1 if stop_quoted else 0)
+    if total <= number + 1:
+        return 0
+    size = run.shape[0]
+    k = 0
+    while number + k + size <= total:
+        if run[k % size] == STOP or run[k % size] != _follows(t, row, number + k, protein, stop_quoted):
+            break
+        k += 1
+    return k
+
+
+@njit(cache=True, nogil=True)
+def _put_extension(t, row, change, start, style, out, at):  # type: ignore[no-untyped-def]
+    stop = next_stop(t, row, change, change.start // 3) if start > 1 else -1
+    return _put_stop_after(_EXT, max(stop - protein_size(t, row), 0), style, out, at)
+
+
+@njit(cache=True, nogil=True)
+def _put_inserted(run, k, style, out, at):  # type: ignore[no-untyped-def]
+    """The residues of a run moved by k, up to its first stop."""
+    for j in range(run.shape[0]):
+        found = run[(j + k) % run.shape[0]]
+        at = put_residue(found, style, out, at)
+        if found == STOP:
+            break
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _put_in_frame(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912, PLR0915 -- one branch a kind of change
+    t, row, change, ref, alt, start, end, stop_quoted, start_lost, stop_lost, style, out, at
+):
+    """`ref` and `alt`: clipped residues; [start, end]: 1-based numbers of `ref`, end = start - 1 where it is empty. -1: no name."""
+    n_ref, n_alt = ref.shape[0], alt.shape[0]
+    protein = protein_size(t, row)
+    kind, k = _DELINS, 0
+    if n_ref == 0:
+        kind = _INSERTION
+        k = _steps(t, row, alt, end, protein, stop_quoted)
+        start, end = start + k, end + k
+        before = start - 1 - n_alt
+        same = before >= 0
+        for j in range(n_alt if same else 0):
+            found = alt[(j + k) % n_alt]
+            same &= found not in (STOP, UNKNOWN) and reference_residue(t, row, before + j) == found
+        if same:
+            at = _put_span(reference_residue(t, row, before), before + 1, reference_residue(t, row, start - 2), start - 1, style, out, at)
+            return put(out, at, _DUP)
+        if protein + (1 if stop_quoted else 0) <= end and (style & VEP or end > protein):
+            return -1
+    elif n_alt == 0:
+        kind = _DELETION
+        k = _steps(t, row, ref, end, protein, stop_quoted)
+        start, end = start + k, end + k
+    elif n_ref == 1 and n_alt == 1:
+        kind = _SUBSTITUTION
+    if start_lost:
+        if kind == _INSERTION:
+            at = put_residue(_follows(t, row, end - 1, protein, True), style, out, at)
+            at = put_residue(_follows(t, row, end, protein, True), style, out, at)
+        for j in range(n_ref):
+            at = put_residue(ref[(j + k) % n_ref], style, out, at)
+        at = put_number(out, at, start)
+        if start != end:
+            return put_number(out, put_byte(out, put_byte(out, at, _UNDER), _ASK), end)
+        return put_byte(out, at, _ASK)
+    for j in range(n_ref):
+        if ref[j] == UNKNOWN:
+            return put_byte(out, at, _ASK)
+    for j in range(n_alt):
+        if alt[j] == STOP:
+            break
+        if alt[j] == UNKNOWN:
+            return put_byte(out, at, _ASK)
+    if kind == _SUBSTITUTION:
+        at = put_residue(alt[0], style, out, put_number(out, put_residue(ref[0], style, out, at), start))
+        return _put_extension(t, row, change, start, style, out, at) if stop_lost else at
+    if kind == _INSERTION:
+        before = end
+        at = _put_span(
+            _follows(t, row, before - 1, protein, True), before, _follows(t, row, before, protein, True), before + 1, style, out, at
+        )
+        return _put_inserted(alt, k, style, out, put(out, at, _INS))
+    at = _put_span(ref[k % n_ref], start, ref[(n_ref - 1 + k) % n_ref], end, style, out, at)
+    if kind == _DELETION:
+        at = put(out, at, _DEL)
+        return _put_extension(t, row, change, start, style, out, at) if stop_lost else at
+    return _put_inserted(alt, 0, style, out, put(out, at, _DELINS_TEXT))
+
+
+@njit(cache=True, nogil=True)
+def _put_same(ref, number, style, out, at):  # type: ignore[no-untyped-def]
+    for j in range(ref.shape[0]):
+        if ref[j] == UNKNOWN:
+            return put_byte(out, at, _ASK)
+    for j in range(ref.shape[0]):
+        at = put_residue(ref[j], style, out, at)
+    return put_byte(out, put_number(out, at, number), _EQUAL)
+
+
+@njit(cache=True, nogil=True)
+def put_change(t, row, s, e, k, alt_bytes, a0, a1, bits, style, scratch, out, at):  # type: ignore[no-untyped-def]
+    """Write what comes behind `p.`; -1 where there is no name. `scratch` uint8[2, x] holds the residues of both sides."""
+    forward = t.strand[row] > 0
+    if style & VEP and not touches_coding(t, row, s, e):
+        return -1
+    moved = k if forward else -k
+    first, behind = place(t, row, s + moved, e + moved)
+    if first < 0:
+        return -1
+    size = a1 - a0
+    change = Change(first, behind, size, alt_bytes, a0, a1, np.int64(k), forward)
+    low, high = first // 3, (behind + 2) // 3
+    start_lost, stop_lost = bits & _START_LOST != _ZERO, bits & _STOP_LOST != _ZERO
+    n_ref = high - low
+    bases = 3 * n_ref + size - (behind - first)
+    n_alt = (bases + 2) // 3
+    ref, alt = scratch[0, :n_ref], scratch[1, :n_alt]
+    for j in range(n_ref):
+        ref[j] = reference_residue(t, row, low + j)
+    for j in range(n_alt):
+        alt[j] = changed_residue(t, row, change, low + j) if 3 * j + 3 <= bases else UNKNOWN
+    if bases % 3 != 0 and n_alt == 2 and alt[0] == STOP:
+        n_alt = 1
+        alt = alt[:1]
+    same = n_ref == n_alt
+    for j in range(n_ref if same else 0):
+        same &= ref[j] == alt[j]
+    front, back = (-1, -1) if same else _clip(ref, n_ref, alt, n_alt)
+    whole = front < 0
+    front, back = max(front, 0), max(back, 0)
+    in_frame = (size - (behind - first)) % 3 == 0 or bits & _STOP_RETAINED != _ZERO or _partial(t, row, s, e)
+    if not in_frame:
+        return _put_shift(t, row, change, ref[front : n_ref - back], high - back, start_lost, stop_lost, style, out, at)
+    if same and not start_lost:
+        return _put_same(ref, low + 1, style, out, at)
+    stop_quoted = n_ref > 0 and ref[0] == STOP and not same
+    if whole and not same:
+        at = _put_span(ref[0], low + 1, ref[-1], high, style, out, at)
+        return _put_inserted(alt, 0, style, out, put(out, at, _DELINS_TEXT))
+    return _put_in_frame(
+        t, row, change, ref[front : n_ref - back], alt[front : n_alt - back], low + 1 + front, high - back,
+        stop_quoted, start_lost, stop_lost, style, out, at,
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def write_protein(  # type: ignore[no-untyped-def]
+    t, name_offsets, name_data, spans, up, down, alt_bytes, index, rows, bits, style, scratch, offsets, out
+):
+    """p. of each row; `name_*`: the proteins' accessions by transcript row. An empty text stands for no name."""
+    at = 0
+    offsets[0] = 0
+    transcripts = t.start.shape[0]
+    for j in range(index.shape[0]):
+        offsets[j + 1] = at
+        row, i = rows[j], index[j]
+        if row >= transcripts or t.coding_start[row] < 0:
+            continue
+        s, e, a0, a1 = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
+        if e + 1 < t.cds_start[row] or s > t.cds_end[row] + 1 or not known(alt_bytes, a0, a1):
+            continue
+        begin = at
+        for x in range(name_offsets[row], name_offsets[row + 1]):
+            out[at] = name_data[x]
+            at += 1
+        at = put(out, put_byte(out, at, _COLON), _P)
+        k = up[i] if t.strand[row] > 0 else down[i]
+        bare = at
+        if style & PARENTHESES:
+            at = put_byte(out, at, _OPEN)
+        end = put_change(t, row, s, e, k, alt_bytes, a0, a1, bits[j], style, scratch, out, at)
+        if end < 0:
+            at = begin
+        elif end == at + 1 and out[at] == _ASK:
+            out[bare] = _ASK
+            at = bare + 1
+        else:
+            at = put_byte(out, end, _CLOSE) if style & PARENTHESES else end
+        offsets[j + 1] = at

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from processors.annotate.pick import pick_keys
-from processors.annotate.render import Names
+from processors.annotate.options import Options
+from processors.annotate.pick import PickOrder, pick_order
+from processors.annotate.render import Renderer
 from processors.knowledge.genome import Genome
 from processors.knowledge.pack import PackError, active_packs, find_pack
 from processors.knowledge.sources.clinvar import ClinVar
@@ -35,6 +36,7 @@ class Resources:
     clinvar: ClinVar | None
     frequency: Frequency | None
     model: Model | None
+    options: Options = Options()
 
     @classmethod
     def load(cls, plan: Plan, packs: Path, provider: str = Wanted.AUTO) -> Resources:
@@ -67,13 +69,14 @@ class Resources:
         )
 
     @cached_property
-    def pick_keys(self) -> npt.NDArray[np.uint64]:
-        """Pick order of each transcript, see `annotate.pick`."""
-        return pick_keys(self.transcripts)
+    def pick_order(self) -> PickOrder:
+        """Which transcript speaks for an allele, see `annotate.pick`."""
+        return pick_order(self.transcripts, self.options.order)
 
     @cached_property
-    def names(self) -> Names:
-        return Names(self.transcripts)
+    def renderer(self) -> Renderer:
+        """Names as findings and queries show them: VEP's spelling, nothing where there is nothing to say."""
+        return Renderer(self.transcripts, self.genome)
 
     @property
     def provider(self) -> str:
@@ -83,8 +86,25 @@ class Resources:
     @cached_property
     def boundaries(self) -> dict[str, npt.NDArray[np.int64]]:
         """Contig → merged coding spans, where ingest does not cut a chunk."""
-        spans = {contig.name: self.transcripts.coding_spans(number) for number, contig in enumerate(self.genome.table.contigs)}
+        spans = {contig.name: self.coding_spans(number) for number, contig in enumerate(self.genome.table.contigs)}
         return {name: found for name, found in spans.items() if len(found)}
+
+    @cached_property
+    def coding_exons(self) -> dict[str, npt.NDArray[np.int64]]:
+        """Contig → merged coding exons: alleles in these travel to the chunk with which their span is called."""
+        exons = {contig.name: self.transcripts.coding_exons(number) for number, contig in enumerate(self.genome.table.contigs)}
+        return {name: found for name, found in exons.items() if len(found)}
+
+    def coding_spans(self, contig: int) -> npt.NDArray[np.int64]:
+        """Merged coding spans of a contig by number, see `Transcripts.coding_spans`; kept, since every chunk asks."""
+        spans = self._spans
+        if contig not in spans:
+            spans[contig] = self.transcripts.coding_spans(contig)
+        return spans[contig]
+
+    @cached_property
+    def _spans(self) -> dict[int, npt.NDArray[np.int64]]:
+        return {}
 
     def bases(self, contig: str) -> npt.NDArray[np.uint8] | None:
         """Bases of a contig by name, None where the genome has no sequence of it."""

@@ -1,6 +1,9 @@
 """The chunk: up to a few ten thousand consecutive alleles of one contig of one submission, as one Arrow record batch.
 
 A chunk is cut once, at the source, and never again. Each stage appends columns. Coordinates are 0-based half-open.
+
+Compounds of a gene need all its alleles, also where a cut lies inside. So a chunk says which coding spans are called with it (`window`),
+and brings the rows of earlier chunks that lie in their exons (`context`): read, never counted and never landed.
 """
 
 from __future__ import annotations
@@ -12,8 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-CHUNK_SCHEMA_VERSION = 1
+CHUNK_SCHEMA_VERSION = 2
 _META = b"riverseq.chunk"
+_CONTEXT = b"riverseq.context"
+END_OF_CONTIG = 0x7FFF_FFFF
+"""End of the window of a contig's last chunk."""
 
 
 class Flag(enum.IntFlag):
@@ -185,6 +191,9 @@ class ChunkHeader:
     """What travels with a chunk; free of times and workers, so that a re-emission has the same bytes.
 
     `ordinal` counts the chunks of a submission from 0, over both kinds; a fault chunk has the contig `""`.
+    `window` (above, upto): compounds of the coding spans that end in (above, upto] are called with this chunk, every span of a contig with
+    one of its chunks. `complete_from`: of rows before this place some are missing from the context, which has a bound; 0: none. `late`:
+    rows in coding exons whose span was called with an earlier chunk, since the file is not sorted.
     """
 
     chunk_id: str
@@ -198,22 +207,30 @@ class ChunkHeader:
     lane: str
     epoch: int
     samples: tuple[str, ...]  # sample_id by index
+    window: tuple[int, int] = (-1, END_OF_CONTIG)
+    complete_from: int = 0
+    late: int = 0
 
     def to_json(self) -> bytes:
-        return json.dumps({**asdict(self), "samples": list(self.samples)}, sort_keys=True, separators=(",", ":")).encode()
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
     def from_json(cls, raw: bytes) -> ChunkHeader:
         value: dict[str, Any] = json.loads(raw)
-        return cls(**{**value, "kind": ChunkKind(value["kind"]), "samples": tuple(value["samples"])})
+        above, upto = value["window"]
+        return cls(**{**value, "kind": ChunkKind(value["kind"]), "samples": tuple(value["samples"]), "window": (int(above), int(upto))})
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A header and its rows. `rows` has RAW_FIELDS (or FAULT_FIELDS), then what the stages so far have appended."""
+    """A header and its rows. `rows` has RAW_FIELDS (or FAULT_FIELDS), then what the stages so far have appended.
+
+    `context` has RAW_FIELDS: rows of earlier chunks, in the order of the file; None where there are none.
+    """
 
     header: ChunkHeader
     rows: pa.RecordBatch
+    context: pa.RecordBatch | None = None
 
     def append(self, fields: list[pa.Field[Any]], arrays: list[pa.Array[Any]]) -> Chunk:
         """The chunk with columns added behind; `arrays` in the order of `fields`."""
@@ -222,12 +239,20 @@ class Chunk:
 
 
 def encode(chunk: Chunk) -> bytes:
-    """Arrow IPC stream with zstd buffers; equal chunks give equal bytes."""
-    schema = chunk.rows.schema.with_metadata({_META: chunk.header.to_json(), b"riverseq.schema": b"%d" % CHUNK_SCHEMA_VERSION})
+    """Arrow IPC stream with zstd buffers, and behind it another of the context, where there is one; equal chunks give equal bytes."""
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)) as writer:
-        writer.write_batch(pa.RecordBatch.from_arrays(chunk.rows.columns, schema=schema))
+    metadata = {_META: chunk.header.to_json(), b"riverseq.schema": b"%d" % CHUNK_SCHEMA_VERSION}
+    if chunk.context is not None:
+        metadata[_CONTEXT] = b"%d" % chunk.context.num_rows
+    _write(sink, chunk.rows, chunk.rows.schema.with_metadata(metadata))
+    if chunk.context is not None:
+        _write(sink, chunk.context, chunk.context.schema)
     return bytes(sink.getvalue())
+
+
+def _write(sink: pa.BufferOutputStream, rows: pa.RecordBatch, schema: pa.Schema) -> None:
+    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(rows.columns, schema=schema))
 
 
 class ChunkUnreadable(ValueError):
@@ -237,18 +262,29 @@ class ChunkUnreadable(ValueError):
 def decode(raw: bytes) -> Chunk:
     """Chunk of an IPC stream (its buffers refer to `raw`'s memory). Raises ChunkUnreadable."""
     try:
-        with pa.ipc.open_stream(raw) as reader:
-            metadata = reader.schema.metadata or {}
-            version = int(metadata.get(b"riverseq.schema", b"0"))
-            if version != CHUNK_SCHEMA_VERSION:
-                raise ChunkUnreadable(f"chunk schema version {version}, this worker reads {CHUNK_SCHEMA_VERSION}")
-            header = ChunkHeader.from_json(metadata[_META])
-            batches = list(reader)
+        source = pa.BufferReader(raw)
+        rows = _read(source)
+        metadata = rows.schema.metadata or {}
+        version = int(metadata.get(b"riverseq.schema", b"0"))
+        if version != CHUNK_SCHEMA_VERSION:
+            raise ChunkUnreadable(f"chunk schema version {version}, this worker reads {CHUNK_SCHEMA_VERSION}")
+        header = ChunkHeader.from_json(metadata[_META])
+        context = None
+        if _CONTEXT in metadata:
+            context = _read(source)
+            if context.num_rows != int(metadata[_CONTEXT]) or not context.schema.equals(pa.schema(RAW_FIELDS)):
+                raise ChunkUnreadable(f"its context is {context.num_rows} rows of {context.schema.names}, not what its header promises")
     except ChunkUnreadable:
         raise
     except (pa.ArrowException, KeyError, ValueError, TypeError, OSError) as error:
         raise ChunkUnreadable(f"not a chunk: {error}") from error
+    return Chunk(header, pa.RecordBatch.from_arrays(rows.columns, schema=rows.schema.remove_metadata()), context)
+
+
+def _read(source: pa.BufferReader) -> pa.RecordBatch:
+    """The only record batch of the stream that begins here; the source stands behind it then."""
+    with pa.ipc.open_stream(source) as reader:
+        batches = list(reader)
     if len(batches) != 1:
         raise ChunkUnreadable(f"a chunk is one record batch, this one has {len(batches)}")
-    batch = batches[0]
-    return Chunk(header, pa.RecordBatch.from_arrays(batch.columns, schema=batch.schema.remove_metadata()))
+    return batches[0]

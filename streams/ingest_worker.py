@@ -67,6 +67,7 @@ class Reading:
             options=job.options,
             announced_digest=job.file.digest,
             boundaries=resources.boundaries,
+            coding_exons=resources.coding_exons,
         )
         with ingestion:
             for emitted in ingestion:

@@ -6,13 +6,14 @@ Chunks of alleles and of faults are numbered together, in the order of the recor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from processors.ingest.batches import Digested, Digester
 from processors.ingest.buildcheck import LOOK_AHEAD, BuildCheck
+from processors.ingest.context import ContextKeeper, Window
 from processors.ingest.contigs import ContigResolver
 from processors.ingest.cutting import AlleleRule, Cut, Cutter, FaultRule, Spans
 from processors.ingest.errors import (
@@ -37,6 +38,7 @@ from schemas.plan import STAGE_CODE, Plan
 
 NORMALISER_VERSION = STAGE_CODE["ingest"]
 """Raised when the same file would give other chunks; enters every chunk_id."""
+_NO_SPANS: Spans = np.empty((0, 2), dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -61,17 +63,29 @@ def ingest(
     options: Mapping[str, str],
     announced_digest: str = "",
     boundaries: Mapping[str, Spans] | None = None,
+    coding_exons: Mapping[str, Spans] | None = None,
     block: int = BLOCK,
 ) -> Ingestion:
     """Begin to read a call set; iterate the result for chunks, then ask it for its manifest.
 
     `samples` are (name in the file, sample_id) in the order in which chunks number them. `boundaries`: contig name → merged coding spans,
-    which a cut avoids when it can. `block`: bytes of text read at a time; it never changes the chunks. Raises SourceError (also while
-    iterating), StageVersionMismatch, UnknownOption.
+    which a cut avoids when it can, and `coding_exons`: merged coding bases; together they say which rows travel along as context. `block`:
+    bytes of text read at a time; it never changes the chunks. Raises SourceError (also while iterating), StageVersionMismatch,
+    UnknownOption.
     """
     return Ingestion(
-        path, genome, build, samples, submission_id, revision_id, plan, lane, epoch, options, announced_digest, boundaries, block
-    )
+        path, genome, build, samples, submission_id, revision_id, plan, lane, epoch, options, announced_digest, boundaries, coding_exons,
+        block,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A chunk's rows, their contig (-1 for faults), and what the chunk knows of those before it (None for faults)."""
+
+    cut: Cut[Alleles] | Cut[Faults]
+    contig: int = -1
+    window: Window | None = None
 
 
 class Ingestion:
@@ -91,6 +105,7 @@ class Ingestion:
         options: Mapping[str, str],
         announced_digest: str,
         boundaries: Mapping[str, Spans] | None,
+        coding_exons: Mapping[str, Spans] | None,
         block: int,
     ) -> None:
         if plan.code.get("ingest") != NORMALISER_VERSION:
@@ -103,7 +118,8 @@ class Ingestion:
             raise ValueError(f"declared build {build}, genome pack of {genome.table.build}; take the plan's genome")
         self._genome = genome
         self._plan = plan
-        self._boundaries = boundaries or {}
+        self._boundaries = boundaries
+        self._exons = coding_exons
         self._block = block
         self._announced = announced_digest
         self._ids = tuple(sample_id for _, sample_id in samples)
@@ -130,6 +146,7 @@ class Ingestion:
         self._ledger = Ledger(len(samples))
         self._faults: Cutter[Faults] = Cutter(FaultRule())
         self._alleles: Cutter[Alleles] | None = None
+        self._keeper = ContextKeeper(None, None)
         self._contig = -1
         self._closed: set[int] = set()
         self._filters: list[str] = []
@@ -155,7 +172,7 @@ class Ingestion:
 
     def __iter__(self) -> Iterator[Emitted]:
         try:
-            held: list[tuple[Cut[Alleles] | Cut[Faults], int]] = []
+            held: list[_Placed] = []
             checked = False
             for batch in self._parser.batches(self._source, self._begun, self._block):
                 held += self._take(self._digester.digest(batch, self._parser.contigs))
@@ -164,34 +181,34 @@ class Ingestion:
                 if not checked:
                     self._check.decide()
                     checked = True
-                for cut, contig in held:
-                    yield self._emit(cut, contig)
+                for placed in held:
+                    yield self._emit(placed)
                 held = []
             self._check.decide()
             held += self._end_contig(self._parser.records)
-            held += [(cut, -1) for cut in self._faults.flush(self._parser.records)]
-            for cut, contig in held:
-                yield self._emit(cut, contig)
+            held += [_Placed(cut) for cut in self._faults.flush(self._parser.records)]
+            for placed in held:
+                yield self._emit(placed)
             if self._contig >= 0:
                 self._genome.release(self._contig)
             self._finish()
         finally:
             self.close()
 
-    def _take(self, digested: Digested) -> list[tuple[Cut[Alleles] | Cut[Faults], int]]:
-        """Chunks (and their contig, -1 for faults) that a batch completes, in the order of the records that ended them."""
+    def _take(self, digested: Digested) -> list[_Placed]:
+        """Chunks that a batch completes, in the order of the records that ended them."""
         self._reference_blocks += digested.reference_blocks
         self._malformed += digested.malformed
-        cuts: list[tuple[Cut[Alleles] | Cut[Faults], int]] = []
+        cuts: list[_Placed] = []
         for run in digested.runs:
             if run.contig != self._contig:
                 cuts += self._end_contig(int(run.alleles.record[0]))
                 self._begin_contig(run.contig, int(run.alleles.record[0]))
             self._quality.add(run.contig, run.alleles)
             assert self._alleles is not None
-            cuts += [(cut, run.contig) for cut in self._alleles.add(run.alleles)]
-        cuts += [(cut, -1) for cut in self._faults.add(digested.faults)]
-        return sorted(cuts, key=lambda cut: cut[0].trigger)
+            cuts += [_Placed(cut, run.contig, self._keeper.next(cut.rows, last=False)) for cut in self._alleles.add(run.alleles)]
+        cuts += [_Placed(cut) for cut in self._faults.add(digested.faults)]
+        return sorted(cuts, key=lambda placed: placed.cut.trigger)
 
     def _begin_contig(self, contig: int, record: int) -> None:
         name = self._genome.table.contigs[contig].name
@@ -203,12 +220,17 @@ class Ingestion:
             )
         self._contig = contig
         self._closed.add(contig)
-        self._alleles = Cutter(AlleleRule(self._plan.cutting, self._boundaries.get(name)))
+        spans = None if self._boundaries is None else self._boundaries.get(name, _NO_SPANS)
+        self._alleles = Cutter(AlleleRule(self._plan.cutting, spans))
+        self._keeper = ContextKeeper(spans, None if self._exons is None else self._exons.get(name, _NO_SPANS))
 
-    def _end_contig(self, trigger: int) -> list[tuple[Cut[Alleles] | Cut[Faults], int]]:
-        return [(cut, self._contig) for cut in self._alleles.flush(trigger)] if self._alleles else []
+    def _end_contig(self, trigger: int) -> list[_Placed]:
+        if self._alleles is None:
+            return []
+        return [_Placed(cut, self._contig, self._keeper.next(cut.rows, last=True)) for cut in self._alleles.flush(trigger)]
 
-    def _emit(self, cut: Cut[Alleles] | Cut[Faults], contig: int) -> Emitted:
+    def _emit(self, placed: _Placed) -> Emitted:
+        cut, contig, window = placed.cut, placed.contig, placed.window
         submission, revision, plan, lane, epoch = self._names
         ordinal = len(self._ledger.chunks)
         name = self._genome.table.contigs[contig].name if contig >= 0 else ""
@@ -219,14 +241,17 @@ class Ingestion:
             names = self._parser.filters
             self._filters += [names.text(number) for number in range(len(self._filters), len(names))]
             rows = cut.rows.arrow(self._filters)
+            context = window.context.arrow(self._filters) if window is not None and window.context is not None else None
         else:
             kind = ChunkKind.FAULTS
             self._ledger.faults(chunk_id, cut.rows)
-            rows = cut.rows.arrow()
+            rows, context = cut.rows.arrow(), None
         header = ChunkHeader(
             chunk_id, submission, revision, plan, self._genome.table.build, kind, name, ordinal, lane, epoch, self._ids
         )  # fmt: skip
-        return Emitted(Chunk(header, rows), self._source.fraction)
+        if window is not None:
+            header = replace(header, window=window.window, complete_from=window.complete_from, late=window.late)
+        return Emitted(Chunk(header, rows, context), self._source.fraction)
 
     def _finish(self) -> None:
         digest = self._source.digest()

@@ -31,6 +31,11 @@ class Ragged:
     def slice(self, a: int, b: int) -> Ragged:
         return Ragged(self.offsets[a : b + 1] - self.offsets[a], self.values[self.offsets[a] : self.offsets[b]])
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Ragged:
+        lengths = np.diff(self.offsets)[rows]
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        return Ragged(offsets, self.values[np.repeat(self.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])])
+
     @staticmethod
     def concat(parts: Sequence[Ragged]) -> Ragged:
         lengths = np.concatenate([np.diff(part.offsets) for part in parts])
@@ -62,6 +67,11 @@ class Alleles:
 
     def slice(self, a: int, b: int) -> Alleles:
         parts: list[Any] = [part.slice(a, b) if isinstance(part, Ragged) else part[a:b] for part in self._parts()]
+        return Alleles(*parts)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Alleles:
+        """Some rows, copied."""
+        parts: list[Any] = [part.take(rows) if isinstance(part, Ragged) else part[rows] for part in self._parts()]
         return Alleles(*parts)
 
     def _parts(self) -> tuple[Any, ...]:

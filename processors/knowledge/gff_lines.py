@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from isal import igzip
+from isal.igzip_lib import IsalError
 
 Attributes = dict[str, str]
 Progress = Callable[[int, int], None]
@@ -92,7 +93,7 @@ class Sheet:
 
 @dataclass(slots=True)
 class Lines:
-    """A file, read. `unlike` names transcripts whose alignment (`cDNA_match`) has gaps or mismatches; `lengths` is what headers say."""
+    """A file, read. `unlike` names transcripts whose alignment (`cDNA_match`) has gaps or mismatches; `lengths` are the header's."""
 
     sheets: dict[str, Sheet] = field(default_factory=dict)
     unlike: set[str] = field(default_factory=set)
@@ -107,7 +108,7 @@ def read_lines(path: Path, progress: Progress | None = None) -> Lines:
     gtf: bool | None = None
     number = 0
     try:
-        for number, line in enumerate(_text(path, progress), 1):
+        for number, line in enumerate(text_lines(path, progress), 1):
             if line[0] in "#\n\r":
                 if line.startswith("##FASTA"):
                     break
@@ -137,8 +138,11 @@ def read_lines(path: Path, progress: Progress | None = None) -> Lines:
     return found
 
 
-def _text(path: Path, progress: Progress | None) -> Iterator[str]:
-    """Lines with their ends; a byte order mark is taken off, bytes that are no UTF-8 become U+FFFD."""
+def text_lines(path: Path, progress: Progress | None = None) -> Iterator[str]:
+    """Lines of a text file, plain or gzip, with their ends; a byte order mark is taken off, bytes that are no UTF-8 become U+FFFD.
+
+    Raises OSError or EOFError, also where gzip is damaged.
+    """
     size = path.stat().st_size
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -149,7 +153,7 @@ def _text(path: Path, progress: Progress | None) -> Iterator[str]:
                 if progress is not None and not number % _PROGRESS_LINES:
                     progress(raw.tell(), size)
                 yield line
-        except gzip.BadGzipFile as error:
+        except (IsalError, gzip.BadGzipFile) as error:
             raise OSError(str(error)) from error
     if progress is not None:
         progress(size, size)
@@ -157,7 +161,7 @@ def _text(path: Path, progress: Progress | None) -> Iterator[str]:
 
 def _header(line: str, found: Lines) -> None:
     words = line.split()
-    if line.startswith("##sequence-region") and len(words) >= 4 and words[3].isdigit():
+    if line.startswith("##sequence-region") and len(words) >= 4 and words[2] == "1" and words[3].isdigit():
         found.lengths[words[1]] = int(words[3])
     elif line.startswith("#!genome-build ") and len(words) >= 2:
         found.assembly = words[1]

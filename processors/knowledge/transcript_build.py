@@ -12,12 +12,14 @@ import numpy.typing as npt
 
 from processors.annotate.codons import MITOCHONDRIAL, STANDARD
 from processors.knowledge.genome import Genome
-from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, read_gene_models
+from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, Progress, read_gene_models
+from processors.knowledge.mane import ManeTable, read_mane, tag_mane
+from processors.knowledge.mrna import OwnSequences, own_bases, read_mrna
 from processors.knowledge.pack import Pack, write_pack
 from processors.knowledge.spliced import cdna_at, judge, lay_coding, lay_exons, splice
 from processors.knowledge.strings import arrays_of
 from processors.knowledge.transcripts import BIN_BITS, LAYOUT, Status, Tag
-from schemas.assembly import ContigTable
+from schemas.assembly import BUILD_ALIASES, ContigTable, canonical_build
 
 _TAGS = {
     "MANE_Select": Tag.MANE_SELECT,
@@ -50,46 +52,68 @@ _STATUS_WARNINGS = {
     Status.DIFFERS_FROM_GENOME: "differs_from_genome",
     Status.PHASE_BROKEN: "cds_phases_contradict",
 }
+_BUILDS = frozenset(BUILD_ALIASES.values())
 _GENETIC_CODES = {1: STANDARD, 2: MITOCHONDRIAL}
 
 
-def build_transcripts(source: Path, root: Path, table: ContigTable, *, name: str, version: str, genome: Genome | None = None) -> Pack:
+def build_transcripts(
+    source: Path,
+    root: Path,
+    table: ContigTable,
+    *,
+    name: str,
+    version: str,
+    genome: Genome | None = None,
+    mane: Path | None = None,
+    mrna: Path | None = None,
+    progress: Progress | None = None,
+) -> Pack:
     """Compile a GFF3 or GTF file into a pack below `root`; its `extra["warnings"]` counts what was left out or looks wrong.
 
-    Without `genome` every base of the transcripts is unknown, and so is every effect on a protein.
+    Without `genome` every base of the transcripts is unknown, and so is every effect on a protein. `mane`: MANE's summary table;
+    `mrna`: FASTA of transcripts' own sequences. `progress` is told bytes of `source`.
 
-    Raises GeneModelError where the file cannot be read or none of its contigs is one of the build's.
+    Raises GeneModelError where a file cannot be read, is of another build, or none of its contigs is one of the build's.
     """
-    read = read_gene_models(source)
+    read = read_gene_models(source, progress)
     with source.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return pack_models(read, root, table, name=name, version=version, source=source.name, sha256=digest, genome=genome)
+    return pack_models(
+        read,
+        root,
+        table,
+        name=name,
+        version=version,
+        source=source.name,
+        sha256=digest,
+        genome=genome,
+        mane=None if mane is None else read_mane(mane),
+        own=None if mrna is None else read_mrna(mrna, {model.name for model in read.models}),
+    )
 
 
 def pack_models(
-    read: GeneModels, root: Path, table: ContigTable, *, name: str, version: str, source: str, sha256: str, genome: Genome | None = None
+    read: GeneModels,
+    root: Path,
+    table: ContigTable,
+    *,
+    name: str,
+    version: str,
+    source: str,
+    sha256: str,
+    genome: Genome | None = None,
+    mane: ManeTable | None = None,
+    own: OwnSequences | None = None,
 ) -> Pack:
     """The same of models already read (from several files, say)."""
     warnings = Counter(read.warnings)
-    placed: list[tuple[int, Model]] = []
-    unknown: Counter[str] = Counter()
-    for model in read.models:
-        contig = table.resolve(model.contig)
-        if contig is None:
-            warnings["contig_not_of_build"] += 1
-            unknown[model.contig] += 1
-        elif model.exons[-1][1] > table.contigs[contig].length:
-            warnings["beyond_contig_end"] += 1
-        else:
-            placed.append((contig, model))
-    if not placed:
-        names = ", ".join(sorted(unknown)[:3]) or "none"
-        raise GeneModelError(f"{source}: no transcript lies on a contig of {table.build} (its contigs: {names}); is this the right build?")
-    placed.sort(key=lambda item: (item[0], item[1].exons[0][0], item[1].exons[-1][1], item[1].name))
-    doubles = Counter(model.name for _, model in placed)
-    warnings["name_not_unique"] = sum(count - 1 for count in doubles.values())
+    placed, unknown, disagree = _place(read, table, source, warnings)
+    models = [model for _, model in placed]
+    warnings["name_not_unique"] = len(models) - len({model.name for model in models})
     arrays, biotypes, genes = _arrays(placed, len(table.contigs))
-    arrays |= _coding([model for _, model in placed], arrays, table, genome, warnings)
+    names = [model.name for model in models]
+    arrays |= arrays_of("mane_partner", tag_mane(names, arrays["tags"], [model.partner for model in models], table.build, mane, warnings))
+    arrays |= _coding(models, arrays, table, genome, own, warnings)
     extra = {
         "layout": LAYOUT,
         "source": source,
@@ -98,9 +122,45 @@ def pack_models(
         "transcripts": len(placed),
         "genes": genes,
         "contigs_unknown": dict(unknown.most_common(20)),
+        "contigs_disagree": disagree,
         "warnings": {key: count for key, count in sorted(warnings.items()) if count},
+        **({} if mane is None else {"mane": {"source": mane.source, "sha256": mane.sha256}}),
+        **({} if own is None else {"mrna": {"source": own.source, "sha256": own.sha256, "found": len(own.bases)}}),
     }
     return write_pack(root, kind="transcripts", name=name, version=version, build=table.build, arrays=arrays, rows=len(placed), extra=extra)
+
+
+def _place(
+    read: GeneModels, table: ContigTable, source: str, warnings: Counter[str]
+) -> tuple[list[tuple[int, Model]], Counter[str], dict[str, list[int]]]:
+    """Models with their contig in the pack's order, transcripts on contigs that the build lacks, and contigs whose lengths disagree."""
+    assembly = canonical_build(read.assembly.split(".")[0])
+    if assembly in _BUILDS and table.build in _BUILDS and assembly != table.build:
+        raise GeneModelError(f"{source}: its header says {read.assembly}, not {table.build}; give the gene models of the build")
+    known = {name: table.resolve(name) for name in {model.contig for model in read.models} | read.lengths.keys()}
+    disagree = {
+        name: [length, table.contigs[number].length]
+        for name, length in read.lengths.items()
+        if (number := known[name]) is not None and table.contigs[number].length != length
+    }
+    placed: list[tuple[int, Model]] = []
+    unknown: Counter[str] = Counter()
+    for model in read.models:
+        contig = known[model.contig]
+        if contig is None:
+            warnings["contig_not_of_build"] += 1
+            unknown[model.contig] += 1
+        elif model.contig in disagree:
+            warnings["contig_of_other_length"] += 1
+        elif model.exons[0][0] < 0 or model.exons[-1][1] > table.contigs[contig].length:
+            warnings["beyond_contig_end"] += 1
+        else:
+            placed.append((contig, model))
+    if not placed:
+        names = ", ".join(sorted(unknown.keys() | disagree.keys())[:3]) or "none"
+        raise GeneModelError(f"{source}: no transcript lies on a contig of {table.build} (its contigs: {names}); is this the right build?")
+    placed.sort(key=lambda item: (item[0], item[1].exons[0][0], item[1].exons[-1][1], item[1].name))
+    return placed, unknown, disagree
 
 
 def _arrays(placed: list[tuple[int, Model]], contigs: int) -> tuple[dict[str, npt.NDArray[Any]], list[str], int]:
@@ -153,7 +213,12 @@ def _ragged(spans: list[list[tuple[int, int]]]) -> tuple[npt.NDArray[np.int64], 
 
 
 def _coding(
-    models: list[Model], arrays: dict[str, npt.NDArray[Any]], table: ContigTable, genome: Genome | None, warnings: Counter[str]
+    models: list[Model],
+    arrays: dict[str, npt.NDArray[Any]],
+    table: ContigTable,
+    genome: Genome | None,
+    own: OwnSequences | None,
+    warnings: Counter[str],
 ) -> dict[str, npt.NDArray[Any]]:
     """The arrays of Layout that speak of spliced coordinates, sequence and what is unusual."""
     count = len(models)
@@ -164,11 +229,27 @@ def _coding(
     lay_exons(*exons, strand, exon_cdna, length)
     lay_coding(*exons, exon_cdna, strand, arrays["cds_start"], arrays["cds_end"], coding_start, coding_end)
 
-    base_offsets = np.zeros(count + 1, dtype=np.int64)
-    np.cumsum(np.where(coding_start >= 0, length, 0), out=base_offsets[1:])
-    bases = np.empty(int(base_offsets[-1]), dtype=np.uint8)
     base = np.full(count, -1, dtype=np.int64) if genome is None else genome.sequence_offsets[arrays["contig"]]
-    splice(*exons, strand, base, np.empty(0, dtype=np.uint8) if genome is None else genome.sequence, base_offsets, bases)
+    sequence = np.empty(0, dtype=np.uint8) if genome is None else genome.sequence
+
+    def spliced(chosen: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+        offsets = np.zeros(count + 1, dtype=np.int64)
+        np.cumsum(np.where(chosen, length, 0), out=offsets[1:])
+        bases = np.empty(int(offsets[-1]), dtype=np.uint8)
+        splice(*exons, strand, base, sequence, offsets, bases)
+        return offsets, bases
+
+    base_offsets, bases = spliced(coding_start >= 0)
+    status = np.array([int(model.status) for model in models], dtype=np.uint16)
+    if own is not None:
+        given = np.array([model.name in own.bases for model in models])
+        offsets, from_genome = spliced(given)
+        for row in np.flatnonzero(given).tolist():
+            told_bases, status[row] = own_bases(
+                from_genome[offsets[row] : offsets[row + 1]], own.bases[models[row].name], int(status[row]), warnings
+            )
+            if coding_start[row] >= 0:
+                bases[base_offsets[row] : base_offsets[row + 1]] = told_bases
     warnings["contig_without_sequence"] += 0 if genome is None else int((base < 0).sum())
 
     mitochondrion = table.resolve("MT")
@@ -176,7 +257,6 @@ def _coding(
     code[arrays["contig"] == (-1 if mitochondrion is None else mitochondrion)] = MITOCHONDRIAL
     warnings["genetic_code_not_known"] += sum(model.code not in (0, *_GENETIC_CODES) for model in models)
     pad = ((3 - arrays["phase"]) % 3).astype(np.uint8)
-    status = np.array([int(model.status) for model in models], dtype=np.uint16)
     told_offsets = np.zeros(count + 1, dtype=np.int64)
     np.cumsum([len(model.sec) for model in models], out=told_offsets[1:])
     told = np.array(

@@ -18,7 +18,7 @@ from processors.knowledge.pack import Pack, PackError
 from processors.knowledge.strings import StringTable
 
 BIN_BITS = 14
-LAYOUT = 2
+LAYOUT = 3
 """Raised when the arrays of the pack change; an older pack is refused with a word to build it again."""
 
 
@@ -161,6 +161,14 @@ class Transcripts:
     def protein(self) -> StringTable:
         """Protein name with its version; empty where there is none."""
         return self._table("protein")
+
+    @cached_property
+    def mane_partner(self) -> StringTable:
+        """The other set's transcript of a MANE pair, with version (Ensembl → RefSeq, RefSeq → Ensembl); empty where there is none.
+
+        The pair holds on GRCh38; where `tags` says MANE_UNVERIFIED, this transcript's sequence is not checked against it.
+        """
+        return self._table("mane_partner")
 
     @cached_property
     def cds_length(self) -> npt.NDArray[np.int32]:

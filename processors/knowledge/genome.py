@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 from isal import igzip
+from isal.igzip_lib import IsalError
 from numba import njit
 
 from processors.knowledge.pack import Pack, PackError, write_pack
@@ -170,7 +171,7 @@ def _pieces(fasta: Path) -> Iterator[tuple[str | None, bytes]]:
                     yield None, piece
             if rest:
                 raise GenomeError(f"{fasta}: ends within the header line {rest[:60]!r}; the file is cut")
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+    except (OSError, EOFError, gzip.BadGzipFile, IsalError) as error:  # type: ignore[misc]
         raise GenomeError(f"{fasta}: cannot be read ({error}); copy it again or check the path") from error
 
 

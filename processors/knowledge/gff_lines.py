@@ -153,7 +153,7 @@ def text_lines(path: Path, progress: Progress | None = None) -> Iterator[str]:
                 if progress is not None and not number % _PROGRESS_LINES:
                     progress(raw.tell(), size)
                 yield line
-        except (IsalError, gzip.BadGzipFile) as error:
+        except (IsalError, gzip.BadGzipFile) as error:  # type: ignore[misc]
             raise OSError(str(error)) from error
     if progress is not None:
         progress(size, size)

@@ -21,7 +21,6 @@ WORDS = {
     "feature_repeated": "lines left out: the same feature once more",
     # kept, with something to know
     "contig_without_sequence": "transcripts without sequence: the FASTA lacks their contig; no effect on a protein is told",
-    "contig_of_file_unknown": "contigs of the file that the build does not have",
     "exons_taken_from_cds": "transcripts whose exons are taken from their CDS: the file gives none",
     "no_gene": "transcripts without a gene",
     "no_gene_id": "lines without gene_id",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from streams.cli.failures import WrongUse
@@ -31,6 +33,8 @@ def add(
     build: Annotated[str, typer.Argument(metavar="BUILD", help="GRCh38, GRCh37, or a name of your own.")],
     fasta: Annotated[Path, typer.Option("--fasta", metavar="F", help="Sequence: plain, gzip or bgzip.", show_default=False)],
     transcripts: Annotated[Path, typer.Option("--transcripts", metavar="GFF3", help="Gene models: GFF3 or GTF.", show_default=False)],
+    mane: Annotated[Path | None, typer.Option("--mane", metavar="F", help="MANE summary table, which tags its transcripts.")] = None,
+    mrna: Annotated[Path | None, typer.Option("--mrna", metavar="F", help="FASTA of RefSeq mRNA: transcripts' own sequences.")] = None,
     version: Annotated[str, typer.Option("--version", metavar="V", help="Version of both; default: their file names.")] = "",
     json: Annotated[bool, typer.Option("--json", help="The packs as JSON.")] = False,
 ) -> int:
@@ -38,48 +42,101 @@ def add(
 
     [bold]riverseq reference add GRCh38 --fasta GRCh38.fa.gz --transcripts Homo_sapiens.GRCh38.gff3.gz --version ensembl-112[/bold]
 
+    [bold]riverseq reference add GRCh38 --fasta GRCh38.fa.gz --transcripts GCF_000001405.40.gff.gz --mane MANE.summary.txt.gz[/bold]
+
     The same files again are the same packs. Contigs may be named `21`, `chr21` or `NC_000021.9`.
+    What is left out or unusual is counted and shown, here and by `reference list`.
     """
     from schemas.assembly import canonical_build
 
     session = session_of(context)
     name = canonical_build(build)
-    for path, option in ((fasta, "--fasta"), (transcripts, "--transcripts")):
-        if not path.is_file():
+    for path, option in ((fasta, "--fasta"), (transcripts, "--transcripts"), (mane, "--mane"), (mrna, "--mrna")):
+        if path is not None and not path.is_file():
             raise WrongUse(f"{option} {path}: {'is no file' if path.exists() else 'does not exist'}")
     if version and not VERSION.fullmatch(version):
         raise WrongUse(f"--version {version!r}: letters, digits and . _ + - only")
-    with notes().status(f"compiling {fasta.name} and {transcripts.name}"):
-        genome, models = compile_reference(session.packs(), name, fasta, transcripts, version)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=notes(), transient=True) as bar:
+        task = bar.add_task(f"compiling {fasta.name}", total=None)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, description=f"reading {transcripts.name}" if done < total else "compiling", completed=done, total=total)
+
+        genome, models = compile_reference(session.packs(), name, fasta, transcripts, version, mane=mane, mrna=mrna, progress=show)
     if json:
         print_json(
             [
-                {"kind": p.kind, "name": p.name, "version": p.version, "build": p.build, "digest": p.digest, "rows": p.rows}
+                {
+                    "kind": p.kind,
+                    "name": p.name,
+                    "version": p.version,
+                    "build": p.build,
+                    "digest": p.digest,
+                    "rows": p.rows,
+                    "warnings": p.extra.get("warnings", {}),
+                }
                 for p in (genome, models)
             ]
         )
         return 0
     console = out()
     console.print(f"{name}: {genome.rows:,} bases ({genome.digest[:12]}), {models.rows:,} transcripts ({models.digest[:12]})", markup=False)
-    for warning, count in sorted(dict(models.extra.get("warnings", {})).items()):
-        console.print(f"  {count:,} x {warning}", markup=False, style="yellow")
+    _print_warnings(models)
     return 0
 
 
-def compile_reference(root: Path, build: str, fasta: Path, transcripts: Path, version: str = "") -> tuple[Pack, Pack]:
+def _print_warnings(pack: Pack) -> None:
+    """What the pack counted, in words, and which contigs it left out."""
+    from processors.knowledge.transcript_warnings import in_words
+
+    lines = in_words(pack.extra.get("warnings", {}))
+    if unknown := pack.extra.get("contigs_unknown"):
+        lines.append(f"contigs that are none of {pack.build}: {_some(sorted(unknown))}")
+    for name, (told, length) in sorted(dict(pack.extra.get("contigs_disagree", {})).items()):
+        lines.append(f"contig {name}: {told:,} bases in the file, {length:,} in {pack.build}")
+    for line in lines:
+        out().print(f"  {line}", markup=False, style="yellow")
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def compile_reference(
+    root: Path,
+    build: str,
+    fasta: Path,
+    transcripts: Path,
+    version: str = "",
+    *,
+    mane: Path | None = None,
+    mrna: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Pack, Pack]:
     """Packs of a genome and its gene models below `root`, made active, with riverseq's own model where none is.
 
     Raises GenomeError, GeneModelError.
     """
     from processors.knowledge.genome import Genome, build_genome
     from processors.knowledge.pack import activate, active_packs
-    from processors.knowledge.transcripts import build_transcripts
+    from processors.knowledge.transcript_build import build_transcripts
     from processors.score.models import bundled_model_pack
 
     root.mkdir(parents=True, exist_ok=True)
     genome = build_genome(fasta, root, build, version or stem(fasta))
     opened = Genome(genome)
-    models = build_transcripts(transcripts, root, opened.table, name=stem(transcripts), version=version or stem(transcripts), genome=opened)
+    models = build_transcripts(
+        transcripts,
+        root,
+        opened.table,
+        name=stem(transcripts),
+        version=version or stem(transcripts),
+        genome=opened,
+        mane=mane,
+        mrna=mrna,
+        progress=progress,
+    )
     for pack in (genome, models):
         activate(root, pack)
     if "model" not in active_packs(root, build):
@@ -88,13 +145,20 @@ def compile_reference(root: Path, build: str, fasta: Path, transcripts: Path, ve
 
 
 def list_(context: typer.Context, json: Annotated[bool, typer.Option("--json", help="As a JSON list.")] = False) -> int:
-    """List genomes and gene models; those in use are marked.
+    """List genomes and gene models; those in use are marked, and what was left out of them or is unusual is counted.
 
     [bold]riverseq reference list[/bold]
     """
-    show_packs(
-        session_of(context).packs(), ("genome", "transcripts"), as_json=json, empty="no reference yet; see `riverseq reference add --help`"
-    )
+    root = session_of(context).packs()
+    show_packs(root, ("genome", "transcripts"), as_json=json, empty="no reference yet; see `riverseq reference add --help`")
+    if not json and root.exists():
+        from processors.knowledge.pack import active_digests, list_packs
+
+        used = active_digests(root)
+        for pack in list_packs(root):
+            if pack.kind == "transcripts" and pack.digest in used and pack.extra.get("warnings"):
+                out().print(f"\n{pack.build}: {pack.name} {pack.version}", markup=False)
+                _print_warnings(pack)
     return 0
 
 
@@ -115,6 +179,7 @@ def show_packs(root: Path, kinds: tuple[str, ...], *, as_json: bool, empty: str)
                     "digest": p.digest,
                     "rows": p.rows,
                     "active": p.digest in used,
+                    **({"warnings": p.extra["warnings"]} if "warnings" in p.extra else {}),
                 }
                 for p in packs
             ]

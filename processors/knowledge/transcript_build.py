@@ -53,6 +53,7 @@ _STATUS_WARNINGS = {
     Status.PHASE_BROKEN: "cds_phases_contradict",
 }
 _BUILDS = frozenset(BUILD_ALIASES.values())
+_MITOCHONDRIA = frozenset({"MT", "chrMT", "chrM", "M"})
 _GENETIC_CODES = {1: STANDARD, 2: MITOCHONDRIAL}
 
 
@@ -252,9 +253,9 @@ def _coding(
                 bases[base_offsets[row] : base_offsets[row + 1]] = told_bases
     warnings["contig_without_sequence"] += 0 if genome is None else int((base < 0).sum())
 
-    mitochondrion = table.resolve("MT")
     code = np.array([_GENETIC_CODES.get(model.code, STANDARD) for model in models], dtype=np.uint8)
-    code[arrays["contig"] == (-1 if mitochondrion is None else mitochondrion)] = MITOCHONDRIAL
+    mitochondria = [number for number, contig in enumerate(table.contigs) if contig.name in _MITOCHONDRIA]
+    code[np.isin(arrays["contig"], mitochondria)] = MITOCHONDRIAL
     warnings["genetic_code_not_known"] += sum(model.code not in (0, *_GENETIC_CODES) for model in models)
     pad = ((3 - arrays["phase"]) % 3).astype(np.uint8)
     told_offsets = np.zeros(count + 1, dtype=np.int64)

@@ -11,7 +11,7 @@ import pytest
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
 from processors.knowledge.sources import clinvar, frequency
-from processors.knowledge.transcripts import build_transcripts
+from processors.knowledge.transcript_build import build_transcripts
 from processors.resources import Resources, plan_for
 from processors.score.models import bundled_model_pack
 

@@ -14,7 +14,7 @@ from hypothesis import settings
 
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
-from processors.knowledge.transcripts import build_transcripts
+from processors.knowledge.transcript_build import build_transcripts
 from processors.resources import plan_for
 from processors.score.models import bundled_model_pack
 from schemas.events import Job, Lane, SampleName, SourceFile

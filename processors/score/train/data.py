@@ -23,7 +23,8 @@ from processors.annotate.regions import call_regions
 from processors.annotate.stage import REACH, regions_of
 from processors.knowledge.gff import GeneModels, read_gene_models
 from processors.knowledge.sources.clinvar_terms import BENIGN, PATHOGENIC, parse_codes
-from processors.knowledge.transcripts import Transcripts, pack_models
+from processors.knowledge.transcript_build import pack_models
+from processors.knowledge.transcripts import Transcripts
 from processors.score.features import snv_features
 from schemas.assembly import ContigTable, contig_table
 from schemas.chunks import NONE, Region

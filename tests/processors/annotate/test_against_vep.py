@@ -13,7 +13,8 @@ import pytest
 from processors.annotate import terms
 from processors.annotate.pick import pick_keys
 from processors.annotate.regions import call_regions, events
-from processors.knowledge.transcripts import Transcripts, build_transcripts
+from processors.knowledge.transcript_build import build_transcripts
+from processors.knowledge.transcripts import Transcripts
 from schemas.assembly import contig_table
 from schemas.chunks import NONE
 

@@ -14,7 +14,8 @@ from processors.annotate import terms
 from processors.annotate.pick import pick_keys
 from processors.annotate.regions import RegionCalls, call_regions
 from processors.knowledge.gff import Gene, GeneModels, Model
-from processors.knowledge.transcripts import Transcripts, pack_models
+from processors.knowledge.transcript_build import pack_models
+from processors.knowledge.transcripts import Transcripts
 from schemas.assembly import contig_table
 from schemas.chunks import NONE
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from processors.knowledge.gff import GeneModelError
-from processors.knowledge.transcripts import Tag, Transcripts, build_transcripts
+from processors.knowledge.transcript_build import build_transcripts
+from processors.knowledge.transcripts import Tag, Transcripts
 from schemas.assembly import contig_table
 
 GRCH38 = contig_table("GRCh38")

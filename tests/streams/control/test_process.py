@@ -22,7 +22,7 @@ from deploy.local.kafka import running_broker
 from deploy.local.ports import choose_ports
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
-from processors.knowledge.transcripts import build_transcripts
+from processors.knowledge.transcript_build import build_transcripts
 from schemas.events import AnnotationPlan, CompletionEvent, Finding, Job, SampleInterpreted, SampleState, SourceFile
 from streams import wire
 from streams.broker import Output, Partition

@@ -35,7 +35,7 @@ def read_records(sites: SitesFile) -> Iterator[Records]:
         chunks: list[Chunk] = []
         rows: list[npt.NDArray[np.int64]] = []
         batch = _batch(block)
-        for low, high in _runs(block.written.contig):
+        for low, high in _runs(block.written.contig, block.written.record):
             name = sites.genome.table.contigs[int(block.written.contig[low])].name
             header = ChunkHeader("", "", "", "", sites.genome.table.build, ChunkKind.ALLELES, name, len(chunks), "", 0, ())
             chunks.append(Chunk(header, batch.slice(low, high - low)))
@@ -43,12 +43,20 @@ def read_records(sites: SitesFile) -> Iterator[Records]:
         yield Records(block.all, chunks, rows)
 
 
-def _runs(contig: npt.NDArray[np.int32]) -> list[tuple[int, int]]:
-    """(first, behind last) of each stretch of one contig, at most CHUNK_ALLELES long."""
+def _runs(contig: npt.NDArray[np.int32], record: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """(first, behind last) of each stretch of one contig: about CHUNK_ALLELES long, and whole records."""
     if len(contig) == 0:
         return []
     borders = [0, *(np.flatnonzero(np.diff(contig)) + 1).tolist(), len(contig)]
-    return [(at, min(at + CHUNK_ALLELES, high)) for low, high in itertools.pairwise(borders) for at in range(low, high, CHUNK_ALLELES)]
+    runs = []
+    for low, high in itertools.pairwise(borders):
+        at = low
+        while at < high:
+            end = min(at + CHUNK_ALLELES, high)
+            end = int(np.searchsorted(record, record[end - 1], side="right"))
+            runs.append((at, end))
+            at = end
+    return runs
 
 
 def _batch(block: Sites) -> pa.RecordBatch:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Resources:
     clinvar: ClinVar | None
     frequency: Frequency | None
     model: Model | None
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
 
     @classmethod
     def load(cls, plan: Plan, packs: Path, provider: str = Wanted.AUTO) -> Resources:

@@ -1,7 +1,12 @@
-"""From codes to names: the one place where consequence terms, transcripts and genes become text."""
+"""From codes to names: the one place where what an allele does to a transcript becomes text.
+
+Rows hold codes (`schemas.chunks.TRANSCRIPT`); every name, range and HGVS description is written here from the allele, the transcript, the
+pack and the genome, whenever somebody reads: `riverseq annotate`, findings, queries.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,59 +14,257 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute
 
 from processors.annotate import terms
-from processors.knowledge.transcripts import Transcripts
-from schemas.chunks import NONE
+from processors.annotate.columns import Column, Table, Vocabulary, fractions, numbers, own
+from processors.annotate.hgvs.names import Alleles, Kind, names
+from processors.annotate.hgvs.style import Style
+from processors.knowledge.genome import Genome
+from processors.knowledge.strings import StringTable
+from processors.knowledge.transcripts import Status, Tag, Transcripts
+from schemas.chunks import NONE, TRANSCRIPT, Effect, Flag
 
+NAMES = (
+    "gene", "symbol", "transcript", "biotype", "consequence", "impact", "exon", "intron", "hgvsg", "hgvsc", "hgvsp", "cdna_position",
+    "cds_position", "protein_position", "amino_acids", "codons", "distance", "flags", "effect", "protein_lost", "mane",
+)  # fmt: skip
+"""What can be rendered of a row."""
 
-def render_terms(bits: npt.NDArray[np.uint64]) -> pa.Array[Any]:
-    """Comma-separated Sequence Ontology terms of each bit set, most severe first, as a string column."""
-    distinct, inverse = np.unique(bits, return_inverse=True)
-    texts = pa.array([",".join(terms.names_of(int(value))) for value in distinct], type=pa.string())
-    return texts.take(pa.array(inverse.reshape(-1)))
-
-
-def render_impacts(bits: npt.NDArray[np.uint64]) -> pa.Array[Any]:
-    """VEP's impact of each bit set, as a string column."""
-    names = pa.array([impact.name for impact in terms.Impact], type=pa.string())
-    return names.take(pa.array(terms.impacts(bits).astype(np.int64) - 1))
+_BESIDE = np.uint64(terms.UPSTREAM | terms.DOWNSTREAM)
+_DOUBTS = (Flag.REF_UNKNOWN, Flag.SHIFT_STOPPED)
+_STATUS_SHIFT = 32
+_MANE = {Tag.MANE_UNVERIFIED: "grch38_not_verified", Tag.MANE_PLUS_CLINICAL: "plus_clinical", Tag.MANE_SELECT: "select"}
+_INCOMPLETE = {
+    1 << 16: (Tag.CDS_START_NF, Status.START_INCOMPLETE, "cds_start_NF"),
+    1 << 17: (Tag.CDS_END_NF, Status.END_INCOMPLETE, "cds_end_NF"),
+}
+"""What VEP's FLAGS say of a transcript, beside our own `Status`, which is not said again where the file itself says it."""
 
 
 @dataclass(frozen=True)
-class Names:
-    """Names of one transcript pack. A row number NONE gives `missing`."""
+class TranscriptRows:
+    """n rows of allele × transcript: `allele` counts the alleles at hand, the rest are the fields of `schemas.chunks.TRANSCRIPT`.
 
-    transcripts: Transcripts
-    missing: str = ""
+    A row with the transcript NONE is an allele's only one, beside every transcript.
+    """
 
-    def transcript(self, rows: npt.NDArray[np.uint32]) -> pa.Array[Any]:
-        return self.transcripts.name.take(rows, self.missing)
+    allele: npt.NDArray[np.int32]
+    transcript: npt.NDArray[np.uint32]
+    terms: npt.NDArray[np.uint64]
+    exon: npt.NDArray[np.uint16]
+    intron: npt.NDArray[np.uint16]
+    distance: npt.NDArray[np.int32]
+    position: npt.NDArray[np.int32]
+    offset: npt.NDArray[np.int32]
+    residue: npt.NDArray[np.int32]
+    ref_aa: npt.NDArray[np.uint8]
+    alt_aa: npt.NDArray[np.uint8]
+    effect: npt.NDArray[np.uint32]
+    lost: npt.NDArray[np.uint16]
 
-    def gene_id(self, genes: npt.NDArray[np.uint32]) -> pa.Array[Any]:
-        return self.transcripts.gene_id.take(genes, self.missing)
+    def __len__(self) -> int:
+        return len(self.allele)
 
-    def gene_symbol(self, genes: npt.NDArray[np.uint32]) -> pa.Array[Any]:
-        """Symbol; `missing` also where the file gives none."""
-        symbols = self.transcripts.gene_symbol.take(genes, self.missing)
-        return pa.compute.if_else(pa.compute.equal(symbols, ""), self.missing, symbols) if self.missing else symbols
+    @classmethod
+    def of_chunk(cls, rows: pa.RecordBatch) -> TranscriptRows:
+        """Every transcript of every allele of a chunk, one row with NONE for an allele without any."""
+        lists = rows.column("transcripts")
+        inner = lists.flatten()
+        counts = np.diff(lists.offsets.to_numpy())
+        shown = np.maximum(counts, 1)
+        allele = np.repeat(np.arange(len(counts), dtype=np.int32), shown)
+        fields = {field.name: inner.field(number).to_numpy(zero_copy_only=False) for number, field in enumerate(TRANSCRIPT)}
+        if len(inner) == len(allele):
+            return cls(allele, **fields)
+        present = np.repeat(counts > 0, shown)
+        nothing = {"transcript": NONE, "terms": terms.INTERGENIC}
+        values = {}
+        for name, found in fields.items():
+            values[name] = np.full(len(allele), nothing.get(name, 0), dtype=found.dtype)
+            values[name][present] = found
+        return cls(allele, **values)
+
+    @classmethod
+    def of_picks(cls, rows: pa.RecordBatch) -> TranscriptRows:
+        """The picked transcript of every allele of a chunk."""
+        every = cls.of_chunk(rows)
+        pick = rows.column("pick").to_numpy()
+        return every.take(np.flatnonzero(every.transcript == pick[every.allele]))
+
+    def take(self, chosen: npt.NDArray[Any]) -> TranscriptRows:
+        return TranscriptRows(**{name: values[chosen] for name, values in self.__dict__.items()})
+
+
+def alleles_of(rows: pa.RecordBatch, contig: int) -> Alleles:
+    """The alleles of a chunk on a contig of the table."""
+    return Alleles.of(contig, rows.column("start").to_numpy(), rows.column("ref"), rows.column("alt"))
+
+
+class Renderer:
+    """Columns of text of one transcript pack and genome. `missing` is written where there is nothing to say."""
+
+    def __init__(self, transcripts: Transcripts, genome: Genome, *, style: Style = Style(), missing: str = "") -> None:  # noqa: B008
+        self._transcripts = transcripts
+        self._genome = genome
+        self._style = style
+        self._missing = missing
+        self._terms_of = Vocabulary(lambda bits: ",".join(terms.names_of(bits)))
+        self._impact_of = Vocabulary(lambda bits: terms.Impact(int(terms.impacts(np.array([bits], dtype=np.uint64))[0])).name)
+        self._flags_of = Vocabulary(self._flag_names)
+        self._effect_of = Vocabulary(lambda bits: ",".join(names_of_effect(bits)) or missing)
+        self._lost_of = Vocabulary(lambda parts: f"{parts / 10_000:.4g}" if parts else missing)
+
+    def columns(
+        self, alleles: Alleles, flags: npt.NDArray[np.uint32], rows: TranscriptRows, wanted: Iterable[str] = NAMES
+    ) -> dict[str, Column]:
+        """Columns of NAMES that are wanted, of `len(rows)` rows each. `flags` are the alleles' `schemas.chunks.Flag` bits."""
+        at = _Here(alleles, flags, rows, np.minimum(rows.transcript, len(self._transcripts)).astype(np.int32))
+        return {name: getattr(self, f"_{name}")(at) for name in wanted}
+
+    def _gene(self, here: _Here) -> Column:
+        return Column(here.transcript, self._gene_table)
+
+    def _symbol(self, here: _Here) -> Column:
+        return Column(here.transcript, self._symbol_table)
+
+    def _transcript(self, here: _Here) -> Column:
+        return Column(here.transcript, self._transcript_table)
+
+    def _biotype(self, here: _Here) -> Column:
+        return Column(here.transcript, self._biotype_table)
+
+    def _mane(self, here: _Here) -> Column:
+        return Column(here.transcript, self._mane_table)
+
+    def _consequence(self, here: _Here) -> Column:
+        return self._terms_of.column(here.rows.terms)
+
+    def _impact(self, here: _Here) -> Column:
+        return self._impact_of.column(here.rows.terms)
+
+    def _exon(self, here: _Here) -> Column:
+        return fractions(here.rows.exon.astype(np.int64), self._exons[here.transcript], self._missing)
+
+    def _intron(self, here: _Here) -> Column:
+        return fractions(here.rows.intron.astype(np.int64), self._exons[here.transcript] - 1, self._missing)
+
+    def _hgvsg(self, here: _Here) -> Column:
+        return Column(here.rows.allele, self._names(Kind.GENOMIC, here))
+
+    def _hgvsc(self, here: _Here) -> Column:
+        return own(self._names(Kind.TRANSCRIPT, here))
+
+    def _hgvsp(self, here: _Here) -> Column:
+        return own(self._names(Kind.PROTEIN, here))
+
+    def _cdna_position(self, here: _Here) -> Column:
+        return self._not_said(here)
+
+    def _cds_position(self, here: _Here) -> Column:
+        return self._not_said(here)
+
+    def _protein_position(self, here: _Here) -> Column:
+        return self._not_said(here)
+
+    def _amino_acids(self, here: _Here) -> Column:
+        return self._not_said(here)
+
+    def _codons(self, here: _Here) -> Column:
+        return self._not_said(here)
+
+    def _distance(self, here: _Here) -> Column:
+        # an insertion on a transcript's border is 0 bases from it
+        beside = (here.rows.terms & _BESIDE) != 0
+        return numbers(here.rows.distance.astype(np.int64), np.asarray(beside, dtype=np.bool_), self._missing)
+
+    def _flags(self, here: _Here) -> Column:
+        bits = here.flags[here.rows.allele].astype(np.uint64) | self._doubts[here.transcript]
+        return self._flags_of.column(bits)
+
+    def _effect(self, here: _Here) -> Column:
+        return self._effect_of.column(here.rows.effect.astype(np.uint64))
+
+    def _protein_lost(self, here: _Here) -> Column:
+        return self._lost_of.column(here.rows.lost.astype(np.uint64))
+
+    def _names(self, kind: Kind, here: _Here) -> Table:
+        rows = here.rows
+        found = names(
+            kind, here.alleles, self._genome, self._transcripts, rows.allele.astype(np.int64), rows.transcript, rows.terms, self._style
+        )
+        return Table.of_arrow(found, self._missing)
+
+    def _not_said(self, here: _Here) -> Column:
+        return Column(np.zeros(len(here.rows), dtype=np.int32), self._nothing)
+
+    def _flag_names(self, bits: int) -> str:
+        doubts = [flag.name.lower() for flag in _DOUBTS if flag.name and bits & flag]
+        return ",".join([*doubts, *_status_names(bits >> _STATUS_SHIFT)]) or self._missing
 
     @cached_property
-    def _biotypes(self) -> pa.Array[Any]:
-        return pa.array(self.transcripts.biotypes, type=pa.string())
+    def _nothing(self) -> Table:
+        return Table.of([self._missing], lasting=True)
 
-    def biotype(self, rows: npt.NDArray[np.uint32]) -> pa.Array[Any]:
-        if len(self.transcripts) == 0:
-            return pa.array([self.missing] * len(rows), type=pa.string())
-        outside = rows == NONE
-        codes = self.transcripts.biotype[np.where(outside, 0, rows)]
-        return pa.compute.if_else(pa.array(outside), self.missing, self._biotypes.take(pa.array(codes)))
+    @cached_property
+    def _transcript_table(self) -> Table:
+        return Table.of_strings(self._transcripts.name, last=self._missing, lasting=True)
 
-    def number(self, rows: npt.NDArray[np.uint32], numbers: npt.NDArray[np.uint16], introns: bool = False) -> pa.Array[Any]:
-        """`3/10`: exon (or intron) number and count; `missing` where there is none."""
-        counts = self.transcripts.exon_count[rows] - (1 if introns else 0)
-        text = pa.compute.binary_join_element_wise(
-            pa.array(numbers).cast(pa.string()), pa.array(counts).cast(pa.string()), pa.scalar("/", pa.string())
-        )
-        return pa.compute.if_else(pa.array(numbers == 0), self.missing, text)
+    @cached_property
+    def _gene_table(self) -> Table:
+        return self._by_gene(self._transcripts.gene_id)
+
+    @cached_property
+    def _symbol_table(self) -> Table:
+        return self._by_gene(self._transcripts.gene_symbol)
+
+    def _by_gene(self, texts: StringTable) -> Table:
+        table = Table.of_strings(texts, last=self._missing, empty=self._missing)
+        genes = np.append(self._transcripts.layout.gene, len(texts)).astype(np.int64)
+        return Table(table.starts[genes], table.ends[genes], table.data, lasting=True)
+
+    @cached_property
+    def _biotype_table(self) -> Table:
+        table = Table.of([*self._transcripts.biotypes, self._missing])
+        codes = np.append(self._transcripts.biotype, len(self._transcripts.biotypes)).astype(np.int64)
+        return Table(table.starts[codes], table.ends[codes], table.data, lasting=True)
+
+    @cached_property
+    def _mane_table(self) -> Table:
+        tags = np.append(self._transcripts.tags, 0)
+        table = Table.of([self._missing, *_MANE.values()])
+        codes = np.zeros(len(tags), dtype=np.int64)
+        for number, tag in enumerate(_MANE, start=1):
+            codes[(tags & int(tag)) != 0] = number
+        return Table(table.starts[codes], table.ends[codes], table.data, lasting=True)
+
+    @cached_property
+    def _exons(self) -> npt.NDArray[np.int64]:
+        return np.append(self._transcripts.exon_count, 1)
+
+    @cached_property
+    def _doubts(self) -> npt.NDArray[np.uint64]:
+        """What is unusual about each transcript, in the upper half of a number whose lower half are an allele's flags."""
+        tags = np.append(self._transcripts.tags, 0).astype(np.uint64)
+        status = np.append(self._transcripts.layout.status, 0).astype(np.uint64)
+        for bit, (tag, own_word, _) in _INCOMPLETE.items():
+            said = (tags & np.uint64(int(tag))) != 0
+            status[said] = (status[said] & ~np.uint64(int(own_word))) | np.uint64(bit)
+        return status << np.uint64(_STATUS_SHIFT)
+
+
+def names_of_effect(bits: int) -> list[str]:
+    """Lower-case names of a set of `schemas.chunks.Effect` bits, lowest first."""
+    return [effect.name.lower() for effect in Effect if effect.name and bits & effect]
+
+
+def _status_names(bits: int) -> list[str]:
+    said = [name for bit, (_, _, name) in _INCOMPLETE.items() if bits & bit]
+    return said + [status.name.lower() for status in Status if status.name and bits & status]
+
+
+@dataclass(frozen=True)
+class _Here:
+    alleles: Alleles
+    flags: npt.NDArray[np.uint32]
+    rows: TranscriptRows
+    transcript: npt.NDArray[np.int32]  # len(pack) for none

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from processors.annotate import terms
-from processors.annotate.regions import RegionCalls, call_regions, events
+from processors.annotate.pick import pick_alleles
+from processors.annotate.regions import call_consequences, events
 from processors.knowledge.strings import string_buffers
 from schemas.chunks import ANNOTATION_FIELDS, LOOKUP_FIELDS, NONE, TRANSCRIPT, Answer, Chunk, Region
 
 if TYPE_CHECKING:
+    from processors.annotate.options import Options
     from processors.resources import Resources
-
-REACH = 5_000
-"""Bases up- and downstream of a transcript that still count; VEP's default."""
 
 _REGION_OF_TERMS = (
     (Region.CODING, terms.CODING_SEQUENCE | terms.ABLATION | terms.PROTEIN_EFFECTS),
@@ -34,6 +33,34 @@ _REGION_OF_TERMS = (
 )
 
 
+class Events(NamedTuple):
+    """What each allele replaces, [start, end) of the contig, and by what, `alt[alt_from:alt_to]`; see `annotate.regions`."""
+
+    start: npt.NDArray[np.int32]
+    end: npt.NDArray[np.int32]
+    alt: npt.NDArray[np.uint8]
+    alt_from: npt.NDArray[np.int64]
+    alt_to: npt.NDArray[np.int64]
+
+
+class Rows(NamedTuple):
+    """Rows of n alleles × transcripts: `offsets` (n + 1) into the rest, the fields of `schemas.chunks.TRANSCRIPT`."""
+
+    offsets: npt.NDArray[np.int32]
+    transcript: npt.NDArray[np.uint32]
+    terms: npt.NDArray[np.uint64]
+    exon: npt.NDArray[np.uint16]
+    intron: npt.NDArray[np.uint16]
+    distance: npt.NDArray[np.int32]
+    position: npt.NDArray[np.int32]
+    offset: npt.NDArray[np.int32]
+    residue: npt.NDArray[np.int32]
+    ref_aa: npt.NDArray[np.uint8]
+    alt_aa: npt.NDArray[np.uint8]
+    effect: npt.NDArray[np.uint32]
+    lost: npt.NDArray[np.uint16]
+
+
 def annotate(chunk: Chunk, resources: Resources) -> Chunk:
     """The chunk with ANNOTATION_FIELDS and LOOKUP_FIELDS appended."""
     return look_up(call(chunk, resources), resources)
@@ -44,9 +71,17 @@ def call(chunk: Chunk, resources: Resources) -> Chunk:
     contig = resources.genome.table.resolve(chunk.header.contig)
     if contig is None:
         raise ValueError(f"chunk {chunk.header.chunk_id}: contig {chunk.header.contig!r} is not of {resources.genome.table.build}")
-    start, end, inserted = events_of(chunk.rows)
-    found = call_regions(resources.transcripts.layout, resources.pick_keys, contig, REACH, start, end, inserted)
-    return chunk.append(ANNOTATION_FIELDS, _columns(found))
+    found = events_of(chunk.rows)
+    options = resources.options
+    calls = call_consequences(
+        resources.transcripts.layout, resources.pick_order, resources.genome, contig, options.reach, found.start, found.end, found.alt,
+        found.alt_from, found.alt_to,
+    )  # fmt: skip
+    fields: list[Any] = [getattr(calls, field.name) for field in TRANSCRIPT]
+    rows = Rows(calls.offsets, *fields)
+    if options.upstream != options.downstream:
+        rows = within_reach(rows, options)
+    return chunk.append(ANNOTATION_FIELDS, _columns(rows, resources))
 
 
 def look_up(chunk: Chunk, resources: Resources) -> Chunk:
@@ -63,13 +98,16 @@ def look_up(chunk: Chunk, resources: Resources) -> Chunk:
     return chunk.append(LOOKUP_FIELDS, [pa.array(column) for column in columns])
 
 
-def events_of(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """(start, end, bases inserted) of each allele's event, see `annotate.regions`."""
+def events_of(rows: pa.RecordBatch) -> Events:
+    """The events of a chunk's alleles."""
     n = rows.num_rows
-    start, end, inserted = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
-    place = rows.column("start").to_numpy(zero_copy_only=False)
-    events(place, *string_buffers(rows.column("ref")), *string_buffers(rows.column("alt")), start, end, inserted)
-    return start, end, inserted
+    start, end = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    alt_from, alt_to = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    offsets, alt = string_buffers(rows.column("alt"))
+    events(
+        rows.column("start").to_numpy(zero_copy_only=False), *string_buffers(rows.column("ref")), offsets, alt, start, end, alt_from, alt_to
+    )
+    return Events(start, end, alt, alt_from, alt_to)
 
 
 def regions_of(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
@@ -80,19 +118,22 @@ def regions_of(bits: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint8]:
     return result
 
 
-def _columns(found: RegionCalls) -> list[pa.Array[Any]]:
-    rows = pa.StructArray.from_arrays([_inner(found, field) for field in TRANSCRIPT], fields=list(TRANSCRIPT))
-    return [
-        pa.ListArray.from_arrays(pa.array(found.offsets), rows),
-        pa.array(found.pick),
-        pa.array(found.pick_gene),
-        pa.array(regions_of(found.pick_terms)),
-        pa.array(found.pick_terms),
-    ]
+def within_reach(rows: Rows, options: Options) -> Rows:
+    """The rows without those that lie farther up- or downstream than each of the two distances allows."""
+    distance = rows.distance
+    far = ((rows.terms & np.uint64(terms.UPSTREAM)) != 0) & (distance > options.upstream)
+    far |= ((rows.terms & np.uint64(terms.DOWNSTREAM)) != 0) & (distance > options.downstream)
+    kept = np.flatnonzero(~far)
+    before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(~far)])
+    return Rows(before[rows.offsets].astype(np.int32), *(values[kept] for values in rows[1:]))
 
 
-def _inner(found: RegionCalls, field: pa.Field[Any]) -> pa.Array[Any]:
-    values = getattr(found, field.name, None)
-    if values is None:
-        values = np.zeros(len(found.transcript), dtype=field.type.to_pandas_dtype())
-    return pa.array(values)
+def _columns(rows: Rows, resources: Resources) -> list[pa.Array[Any]]:
+    n = len(rows.offsets) - 1
+    pick, gene = np.empty(n, dtype=np.uint32), np.empty(n, dtype=np.uint32)
+    bits = np.empty(n, dtype=np.uint64)
+    order = resources.pick_order
+    pick_alleles(order.keys, order.shift, resources.transcripts.layout.gene, rows.offsets, rows.transcript, rows.terms, pick, gene, bits)
+    inner = pa.StructArray.from_arrays([pa.array(values) for values in rows[1:]], fields=list(TRANSCRIPT))
+    lists = pa.ListArray.from_arrays(pa.array(rows.offsets), inner)
+    return [lists, pa.array(pick), pa.array(gene), pa.array(regions_of(bits)), pa.array(bits)]

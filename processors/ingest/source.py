@@ -10,7 +10,7 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -54,6 +54,8 @@ class SourceHeader:
     samples: tuple[str, ...]
     contigs: tuple[HeaderContig, ...]
     build_hint: str
+    text: bytes = b""
+    """All of its lines, without the last line feed."""
 
 
 class HashingFile(io.RawIOBase):
@@ -245,7 +247,8 @@ def take_header(source: Source) -> tuple[SourceHeader, bytes]:
         if source.ended or len(text) > _MAX_HEADER:
             raise HeaderInvalid(source.path, "has no #CHROM line; the header is cut or this is no VCF", offset=len(text))
         size *= 2
-    return _parse_header(source.path, bytes(text[:line]), bytes(text[line:end])), bytes(text[end + 1 :])
+    header = _parse_header(source.path, bytes(text[:line]), bytes(text[line:end]))
+    return replace(header, text=bytes(text[:end])), bytes(text[end + 1 :])
 
 
 def _parse_header(path: Path, meta: bytes, line: bytes) -> SourceHeader:

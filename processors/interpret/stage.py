@@ -9,7 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from processors.annotate.render import render_impacts, render_terms
+from processors.annotate.columns import Column
+from processors.annotate.render import TranscriptRows, alleles_of
 from processors.interpret.rules import RARE, Screened, screen_alleles
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS_UNKNOWN, Significance
 from schemas.chunks import CALL, Answer, Chunk, Region, Scored
@@ -31,14 +32,16 @@ def screen(chunk: Chunk, resources: Resources) -> pa.RecordBatch:
     kept = np.flatnonzero(screened.kept)
     if len(kept) == 0:
         return _empty()
-    return _render(rows.take(pa.array(kept)), Screened(screened.clinvar[kept], screened.score[kept]), resources)
+    contig = resources.genome.table.resolve(chunk.header.contig)
+    chosen = Screened(screened.clinvar[kept], screened.score[kept])
+    return _render(rows.take(pa.array(kept)), -1 if contig is None else contig, chosen, resources)
 
 
 def _empty() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in FINDING_SCHEMA], schema=FINDING_SCHEMA)
 
 
-def _render(rows: pa.RecordBatch, screened: Screened, resources: Resources) -> pa.RecordBatch:
+def _render(rows: pa.RecordBatch, contig: int, screened: Screened, resources: Resources) -> pa.RecordBatch:
     lists = rows.column("calls")
     calls = {field.name: lists.flatten().field(number).to_numpy(zero_copy_only=False) for number, field in enumerate(CALL)}
     counts = np.diff(lists.offsets.to_numpy())
@@ -46,19 +49,13 @@ def _render(rows: pa.RecordBatch, screened: Screened, resources: Resources) -> p
     carried = np.flatnonzero(calls["haplotypes"] != 0)
     site = site[carried]
     zygosity = zygosity_of(calls["haplotypes"][carried], calls["ploidy"][carried])
-    names = resources.names
-    genes = rows.column("gene").to_numpy()
-    symbols = names.gene_symbol(genes)
-    gene = pc.if_else(pc.equal(symbols, ""), names.gene_id(genes), symbols)
+    picked = _picked(rows, contig, resources)
+    gene = pc.if_else(pc.equal(picked["symbol"], ""), picked["gene"], picked["symbol"])
     columns: dict[str, pa.Array[Any]] = {
         name: rows.column(name) for name in ("record", "alt_index", "allele_id", "start", "ref", "alt")
     } | {
         "gene": gene,
-        "transcript": names.transcript(rows.column("pick").to_numpy()),
-        "consequence": render_terms(rows.column("terms").to_numpy()),
-        "impact": render_impacts(rows.column("terms").to_numpy()),
-        "hgvsc": pa.array([""] * rows.num_rows, type=pa.string()),
-        "hgvsp": pa.array([""] * rows.num_rows, type=pa.string()),
+        **{name: picked[name] for name in ("transcript", "consequence", "impact", "hgvsc", "hgvsp")},
         "clinvar": _labels(rows),
         "frequency": _or_null(rows, "frequency", rows.column("frequency_answer").to_numpy() == Answer.FOUND),
         "frequency_answer": _enum(rows.column("frequency_answer").to_numpy(), Answer),
@@ -79,6 +76,14 @@ def _render(rows: pa.RecordBatch, screened: Screened, resources: Resources) -> p
         ],
         schema=FINDING_SCHEMA,
     )
+
+
+def _picked(rows: pa.RecordBatch, contig: int, resources: Resources) -> dict[str, pa.Array[Any]]:
+    """Names of each allele's pick."""
+    wanted = ("gene", "symbol", "transcript", "consequence", "impact", "hgvsc", "hgvsp")
+    picks = TranscriptRows.of_picks(rows)
+    found: dict[str, Column] = resources.renderer.columns(alleles_of(rows, contig), rows.column("flags").to_numpy(), picks, wanted)
+    return {name: column.arrow().cast(pa.string()) for name, column in found.items()}
 
 
 def zygosity_of(haplotypes: npt.NDArray[np.uint8], ploidy: npt.NDArray[np.uint8]) -> pa.Array[Any]:

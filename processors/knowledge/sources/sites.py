@@ -18,7 +18,7 @@ import numpy.typing as npt
 from processors.ingest.contigs import ContigResolver
 from processors.ingest.faults import Fault
 from processors.ingest.normalise import Normalised, normalise
-from processors.ingest.source import Source, take_header
+from processors.ingest.source import Source, SourceHeader, take_header
 from processors.knowledge.genome import Genome
 from processors.knowledge.sites_text import allele_faults, changes, count_alts, expand, split, take
 from schemas.chunks import Flag
@@ -44,7 +44,8 @@ class SourceRefused(ValueError):
 class Written:
     """All n alleles of a block as the file writes them: int32[n, 2] spans into `text`, and why some cannot be used.
 
-    `record` counts data lines of the file from 0, `alt` ALTs of a record from 0, `alts` how many it has; `contig` is an index of the
+    `record` counts data lines of the file from 0, `alt` ALTs of a record from 0, `alts` how many it has; `line_end` is the place behind the
+    record's line, without its line feed; `contig` is an index of the
     genome's table, -1 for none; `fault` is a `Fault` code, 0 for none.
     """
 
@@ -60,6 +61,7 @@ class Written:
     alt_text: I32
     filter: I32
     info: I32
+    line_end: I32
     fault: U8
 
     def select(self, rows: I64) -> Written:
@@ -85,6 +87,7 @@ class SitesFile:
     path: Path
     genome: Genome
     source: Source
+    header: SourceHeader
     begun: bytes
     resolver: ContigResolver
     tally: Counter[str] = field(default_factory=Counter)
@@ -107,7 +110,7 @@ class SitesFile:
                 bad = split(text, lines, spans)
                 if bad >= 0:
                     raise SourceRefused(f"{self.path}: data record {record + bad + 1} has fewer than 8 columns; is this a VCF?")
-                block = self._block(text, spans, record)
+                block = self._block(text, spans, lines[:, 1], record)
                 record += len(lines)
                 self.tally["records"] = record
                 self._judge_build()
@@ -137,7 +140,7 @@ class SitesFile:
         if rest:
             yield np.frombuffer(rest + b"\n", dtype=np.uint8)
 
-    def _block(self, text: U8, spans: I32, first: int) -> Sites:
+    def _block(self, text: U8, spans: I32, ends: I64, first: int) -> Sites:
         counts = count_alts(text, spans[:, 4])
         total = int(counts.sum())
         line = np.repeat(np.arange(len(spans), dtype=np.int64), counts)
@@ -165,7 +168,8 @@ class SitesFile:
         everything = Written(
             text=text, record=first + line, alt=(np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)).astype(np.int32),
             alts=counts[line].astype(np.int32), contig=np.maximum(contig, -1), chrom=spans[line, 0], position=spans[line, 1],
-            name=spans[line, 2], ref=refs, alt_text=alts, filter=spans[line, 6], info=spans[line, 7], fault=fault,
+            name=spans[line, 2], ref=refs, alt_text=alts, filter=spans[line, 6], info=spans[line, 7],
+            line_end=ends[line].astype(np.int32), fault=fault,
         )  # fmt: skip
         self._count(fault, found)
         offsets = np.array([one.offset for one in self.genome.table.contigs], dtype=np.int64)
@@ -215,7 +219,7 @@ def open_sites(path: Path, genome: Genome) -> SitesFile:
     if header.build_hint and header.build_hint != build:
         source.close()
         raise SourceRefused(f"{path}: its header names {header.build_hint}, asked for is {build}; give the file of {build}")
-    return SitesFile(path, genome, source, begun, ContigResolver(genome.table, header.contigs))
+    return SitesFile(path, genome, source, header, begun, ContigResolver(genome.table, header.contigs))
 
 
 def select_alleles(found: Normalised, rows: I64) -> Normalised:

@@ -1,0 +1,242 @@
+"""Text columns as kernels write them: numbers of rows into tables of texts, never a Python string a row.
+
+A table holds m texts as spans of one array of bytes, in any order and also overlapping. A column is n numbers into a table: few texts for
+many rows (names, terms), or one a row (HGVS). Writers copy bytes; Arrow takes the same arrays as dictionary-encoded columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit
+
+from processors.annotate.text import put_number
+from processors.knowledge.strings import StringTable, table_of
+
+I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """m texts, each `data[starts[k]:ends[k]]`. `lasting`: the same for every chunk of a run, so writers may prepare it once."""
+
+    starts: I64
+    ends: I64
+    data: U8
+    lasting: bool = False
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @classmethod
+    def of(cls, texts: Sequence[str], *, lasting: bool = False) -> Table:
+        return cls.of_strings(table_of(texts), lasting=lasting)
+
+    @classmethod
+    def of_strings(cls, table: StringTable, *, last: str | None = None, empty: str = "", lasting: bool = False) -> Table:
+        """Texts of a string table; with `last`, one more behind them. `empty` stands in for texts without a letter."""
+        tail = np.frombuffer(((last or "") + empty).encode(), dtype=np.uint8)
+        base, begin = len(table.data), len((last or "").encode())
+        starts, ends = table.offsets[:-1].astype(np.int64), table.offsets[1:].astype(np.int64)
+        if empty:
+            void = starts == ends
+            starts[void], ends[void] = base + begin, base + len(tail)
+        if last is not None:
+            starts, ends = np.append(starts, base), np.append(ends, base + begin)
+        return cls(starts, ends, np.concatenate([np.asarray(table.data), tail]), lasting)
+
+    @classmethod
+    def of_arrow(cls, array: pa.Array[Any], empty: str = "") -> Table:
+        """Texts of a string or large_string array; `empty` stands in for nulls and texts without a letter."""
+        kind = np.int64 if pa.types.is_large_string(array.type) else np.int32
+        _, offsets, data = array.buffers()
+        places = np.frombuffer(offsets, dtype=kind)[array.offset : array.offset + len(array) + 1].astype(np.int64)
+        letters = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else _NOTHING
+        if not empty:
+            return cls(places[:-1], places[1:], letters)
+        starts, ends = places[:-1].copy(), places[1:].copy()
+        void = starts == ends
+        starts[void], ends[void] = len(letters), len(letters) + len(empty)
+        return cls(starts, ends, np.concatenate([letters, np.frombuffer(empty.encode(), dtype=np.uint8)]))
+
+    def arrow(self) -> pa.Array[Any]:
+        """All texts as a string array."""
+        offsets, data = _dense(self.starts, self.ends, self.data)
+        return pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(offsets), pa.py_buffer(data)).cast(pa.string())
+
+    def __getitem__(self, number: int) -> str:
+        return self.data[self.starts[number] : self.ends[number]].tobytes().decode()
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """Row r reads text `index[r]` of the table."""
+
+    index: I32
+    table: Table
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def take(self, rows: npt.NDArray[Any]) -> Column:
+        return Column(self.index[rows], self.table)
+
+    def arrow(self) -> pa.DictionaryArray:
+        """A dictionary-encoded string column that holds only texts that occur."""
+        index, used = _compact(self.index, len(self.table))
+        texts = Table(self.table.starts[used], self.table.ends[used], self.table.data).arrow()
+        return pa.DictionaryArray.from_arrays(pa.array(index), texts)
+
+    def texts(self) -> list[str]:
+        """The rows as Python strings; for few of them."""
+        return [self.table[int(number)] for number in self.index]
+
+
+def concatenate(tables: Sequence[Table]) -> Table:
+    """The texts of some tables behind one another."""
+    if not tables:
+        return Table(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), _NOTHING)
+    before = np.cumsum([0, *(len(table.data) for table in tables)])
+    starts = np.concatenate([table.starts + place for table, place in zip(tables, before, strict=False)])
+    ends = np.concatenate([table.ends + place for table, place in zip(tables, before, strict=False)])
+    return Table(starts, ends, np.concatenate([table.data for table in tables]))
+
+
+def stack(columns: Sequence[Column]) -> Column:
+    """The rows of some columns behind one another."""
+    before = np.cumsum([0, *(len(column.table) for column in columns)])
+    index = np.concatenate([column.index + np.int32(place) for column, place in zip(columns, before, strict=False)])
+    return Column(index, concatenate([column.table for column in columns]))
+
+
+def own(table: Table) -> Column:
+    """A column whose rows are the table's texts, in order."""
+    return Column(np.arange(len(table), dtype=np.int32), table)
+
+
+def constant(text: str, rows: int) -> Column:
+    return Column(np.zeros(rows, dtype=np.int32), Table.of([text]))
+
+
+@dataclass
+class Vocabulary:
+    """Texts of numbers, each made once by `write` when it is first met; the same few numbers come again in every chunk."""
+
+    write: Callable[[int], str]
+    _known: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    _table: Table = field(default_factory=lambda: Table.of([]))
+
+    def column(self, values: npt.NDArray[np.uint64]) -> Column:
+        index = np.empty(len(values), dtype=np.int32)
+        if not _find(self._known, values, index):
+            self._known = np.union1d(self._known, values)
+            self._table = Table.of([self.write(int(value)) for value in self._known])
+            _find(self._known, values, index)
+        return Column(index, self._table)
+
+
+def numbers(values: npt.NDArray[np.int64], shown: npt.NDArray[np.bool_], missing: str) -> Column:
+    """Decimal numbers where `shown`, else `missing`."""
+    return _written(_put_numbers, missing, 21, values, shown)
+
+
+def fractions(parts: npt.NDArray[np.int64], wholes: npt.NDArray[np.int64], missing: str) -> Column:
+    """`3/10`; `missing` where the part is 0."""
+    return _written(_put_fractions, missing, 42, parts, wholes)
+
+
+def _written(kernel: Any, missing: str, width: int, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Column:
+    blank = np.frombuffer(missing.encode(), dtype=np.uint8)
+    data = np.empty(len(blank) + width * len(first), dtype=np.uint8)
+    data[: len(blank)] = blank
+    starts, ends = np.empty(len(first), dtype=np.int64), np.empty(len(first), dtype=np.int64)
+    used = kernel(first, second, len(blank), starts, ends, data)
+    return own(Table(starts, ends, data[:used]))
+
+
+@njit(cache=True, nogil=True)
+def _put_numbers(values, shown, blank, starts, ends, data):  # type: ignore[no-untyped-def]
+    at = blank
+    for i in range(values.shape[0]):
+        starts[i], ends[i] = 0, blank
+        if shown[i]:
+            starts[i] = at
+            at = put_number(data, at, values[i])
+            ends[i] = at
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _put_fractions(parts, wholes, blank, starts, ends, data):  # type: ignore[no-untyped-def]
+    at = blank
+    for i in range(parts.shape[0]):
+        starts[i], ends[i] = 0, blank
+        if parts[i] != 0:
+            starts[i] = at
+            at = put_number(data, at, parts[i])
+            data[at] = 47
+            at = put_number(data, at + 1, wholes[i])
+            ends[i] = at
+    return at
+
+
+@njit(cache=True, nogil=True)
+def _find(known, values, index):  # type: ignore[no-untyped-def]
+    """Place of each value in sorted `known`; False where one is not in it."""
+    last, place = np.uint64(0), -1
+    for i in range(values.shape[0]):
+        value = values[i]
+        if place < 0 or value != last:  # rows of one allele often say the same
+            low, high = 0, known.shape[0]
+            while low < high:
+                middle = (low + high) // 2
+                if known[middle] < value:
+                    low = middle + 1
+                else:
+                    high = middle
+            if low == known.shape[0] or known[low] != value:
+                return False
+            last, place = value, low
+        index[i] = place
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _compact(index, texts):  # type: ignore[no-untyped-def]
+    """Numbers into only those texts that occur, and which these are, in the order in which they first occur."""
+    number = np.full(texts, -1, dtype=np.int32)
+    used = np.empty(min(texts, index.shape[0]), dtype=np.int64)
+    out = np.empty(index.shape[0], dtype=np.int32)
+    count = 0
+    for i in range(index.shape[0]):
+        k = index[i]
+        if number[k] < 0:
+            number[k] = count
+            used[count] = k
+            count += 1
+        out[i] = number[k]
+    return out, used[:count]
+
+
+@njit(cache=True, nogil=True)
+def _dense(starts, ends, data):  # type: ignore[no-untyped-def]
+    offsets = np.zeros(starts.shape[0] + 1, dtype=np.int64)
+    for i in range(starts.shape[0]):
+        offsets[i + 1] = offsets[i] + ends[i] - starts[i]
+    out = np.empty(max(offsets[-1], 1), dtype=np.uint8)
+    for i in range(starts.shape[0]):
+        at = offsets[i]
+        for j in range(starts[i], ends[i]):
+            out[at] = data[j]
+            at += 1
+    return offsets, out
+
+
+_NOTHING: U8 = np.zeros(1, dtype=np.uint8)

@@ -1,0 +1,156 @@
+"""Columns brought into the form that row-writing kernels read: one matrix of numbers into two arenas of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from processors.annotate.columns import I64, U8, Column, Table, concatenate
+
+_NOTHING = Table.of([], lasting=True)
+
+
+@dataclass(frozen=True)
+class Cells:
+    """`index[r, c]` is the text of column c in row r: of `lasting` below its length, else of `fresh`."""
+
+    index: npt.NDArray[np.int32]
+    lasting: Table
+    fresh: Table
+
+
+@dataclass
+class Arena:
+    """Tables that last for a run, laid behind one another once; joined tables are made once too."""
+
+    _places: dict[int, int] = field(default_factory=dict)
+    _kept: list[Table] = field(default_factory=list)
+    _joined: dict[tuple[int, ...], Table] = field(default_factory=dict)
+    _whole: Table = _NOTHING
+
+    def cells(self, columns: Sequence[Column], joint: bytes | None = None) -> Cells:
+        """The cells of some columns. With `joint`, neighbours that are numbered alike become one column, their texts joined by it."""
+        merged = list(columns) if joint is None else self._merge(columns, joint)
+        for column in merged:
+            if column.table.lasting and id(column.table) not in self._places:
+                self._keep(column.table)
+        index = np.empty((len(merged[0]), len(merged)), dtype=np.int32)
+        fresh: list[Table] = []
+        base = len(self._whole)
+        for number, column in enumerate(merged):
+            if column.table.lasting:
+                place = self._places[id(column.table)]
+            else:
+                place, base = base, base + len(column.table)
+                fresh.append(column.table)
+            _shift(column.index, place, index, number)
+        return Cells(index, self._whole, concatenate(fresh))
+
+    def _keep(self, table: Table) -> None:
+        self._places[id(table)] = len(self._whole)
+        self._kept.append(table)
+        self._whole = concatenate([self._whole, table])
+
+    def _merge(self, columns: Sequence[Column], joint: bytes) -> list[Column]:
+        runs: list[list[Column]] = []
+        for column in columns:
+            if runs and runs[-1][0].index is column.index and runs[-1][0].table.lasting == column.table.lasting:
+                runs[-1].append(column)
+            else:
+                runs.append([column])
+        return [run[0] if len(run) == 1 else Column(run[0].index, self._join([column.table for column in run], joint)) for run in runs]
+
+    def _join(self, tables: list[Table], joint: bytes) -> Table:
+        key = tuple(id(table) for table in tables)
+        if key in self._joined:
+            return self._joined[key]
+        whole = tables[0]
+        for table in tables[1:]:
+            size = int((whole.ends - whole.starts).sum() + (table.ends - table.starts).sum()) + len(table) * len(joint)
+            starts, ends = np.empty(len(table), dtype=np.int64), np.empty(len(table), dtype=np.int64)
+            data, between = np.empty(size, dtype=np.uint8), np.frombuffer(joint, dtype=np.uint8)
+            _join(whole.starts, whole.ends, whole.data, table.starts, table.ends, table.data, between, starts, ends, data)
+            whole = Table(starts, ends, data, table.lasting)
+        if whole.lasting:
+            self._joined[key] = whole
+            self._kept += tables  # an id is of an object only as long as the object lives
+        return whole
+
+
+@njit(cache=True, nogil=True)
+def _shift(values, by, out, column):  # type: ignore[no-untyped-def]
+    for i in range(values.shape[0]):
+        out[i, column] = values[i] + by
+
+
+@njit(cache=True, nogil=True)
+def _join(starts, ends, data, other_starts, other_ends, other, joint, out_starts, out_ends, out):  # type: ignore[no-untyped-def]
+    at = 0
+    for i in range(starts.shape[0]):
+        out_starts[i] = at
+        for j in range(starts[i], ends[i]):
+            out[at] = data[j]
+            at += 1
+        for j in range(joint.shape[0]):
+            out[at] = joint[j]
+            at += 1
+        for j in range(other_starts[i], other_ends[i]):
+            out[at] = other[j]
+            at += 1
+        out_ends[i] = at
+
+
+def lines(cells: Cells, separator: bytes, out: U8, first: int) -> tuple[int, int]:
+    """Write rows from `first` on as lines into `out`; (row behind the last written, bytes written). A row that does not fit is left out."""
+    row, at = _lines(
+        cells.index, len(cells.lasting), cells.lasting.starts, cells.lasting.ends, cells.lasting.data, cells.fresh.starts, cells.fresh.ends,
+        cells.fresh.data, separator[0], out, first,
+    )  # fmt: skip
+    return int(row), int(at)
+
+
+def widths(cells: Cells) -> I64:
+    """Bytes of each row as a line."""
+    out = np.empty(len(cells.index), dtype=np.int64)
+    fixed = len(cells.lasting)
+    _widths(cells.index, fixed, cells.lasting.ends - cells.lasting.starts, cells.fresh.ends - cells.fresh.starts, out)
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _widths(index, fixed, lasting, fresh, out):  # type: ignore[no-untyped-def]
+    for r in range(index.shape[0]):
+        size = index.shape[1]
+        for c in range(index.shape[1]):
+            k = index[r, c]
+            size += lasting[k] if k < fixed else fresh[k - fixed]
+        out[r] = size
+
+
+@njit(cache=True, nogil=True)
+def _lines(index, fixed, starts, ends, data, own_starts, own_ends, own, separator, out, first):  # type: ignore[no-untyped-def]
+    at, columns, room = 0, index.shape[1], out.shape[0]
+    for r in range(first, index.shape[0]):
+        begin = at
+        for c in range(columns):
+            k = index[r, c]
+            if k < fixed:
+                a, b = starts[k], ends[k]
+                if at + (b - a) >= room:
+                    return r, begin
+                for j in range(a, b):
+                    out[at + j - a] = data[j]
+            else:
+                a, b = own_starts[k - fixed], own_ends[k - fixed]
+                if at + (b - a) >= room:
+                    return r, begin
+                for j in range(a, b):
+                    out[at + j - a] = own[j]
+            at += b - a
+            out[at] = separator if c < columns - 1 else 10
+            at += 1
+    return index.shape[0], at

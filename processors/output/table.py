@@ -1,0 +1,200 @@
+"""A block of a file as columns: the file's own letters, what the stages found, and why an allele could not be interpreted."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from processors.annotate.columns import Column, Table, stack
+from processors.annotate.pick import pick_rows
+from processors.annotate.render import NAMES, Renderer, TranscriptRows, alleles_of
+from processors.ingest.faults import Fault
+from processors.knowledge.sites_text import gather
+from processors.knowledge.sources.clinvar_terms import LABELS, Significance
+from processors.knowledge.sources.sites import Written
+from processors.records import Records
+from processors.resources import Resources
+from schemas.chunks import Answer, Chunk, Scored
+
+COLUMNS = (
+    "id", "chrom", "pos", "ref", "alt", "gene", "symbol", "transcript", "biotype", "consequence", "impact", "exon", "intron", "hgvsg",
+    "hgvsc", "hgvsp", "cdna_position", "cds_position", "protein_position", "amino_acids", "codons", "distance", "flags", "pick",
+)  # fmt: skip
+"""A contract: scripts read these by name and order."""
+EXTRA_COLUMNS = (
+    "clinvar", "clinvar_answer", "frequency", "frequency_answer", "score", "score_answer", "effect", "protein_lost", "mane",
+)  # fmt: skip
+_OWN = ("id", "chrom", "pos", "ref", "alt")
+_VALUES = EXTRA_COLUMNS[:6]
+_VCF_ONLY = ("allele", "feature", "allele_number")
+
+
+class Group(enum.StrEnum):
+    """Within what one row is picked."""
+
+    RECORD = "record"  # all ALTs of a record together
+    ALLELE = "allele"
+    GENE = "gene"  # of an allele
+
+
+@dataclass(frozen=True)
+class Picking:
+    """Which rows are marked, and whether the others are left out."""
+
+    group: Group = Group.ALLELE
+    reduce: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some consecutive alleles of a file, `[first, behind)` of a block's; row r of the columns is of allele `site[r]`, ascending."""
+
+    first: int
+    behind: int
+    site: npt.NDArray[np.int64]
+    columns: Mapping[str, Column]
+
+
+class Tabler:
+    """Makes the columns of parts. `missing` is written where there is nothing to say."""
+
+    def __init__(self, resources: Resources, renderer: Renderer, columns: tuple[str, ...], picking: Picking, missing: str) -> None:
+        self._resources = resources
+        self._renderer = renderer
+        self._columns = columns
+        self._picking = picking
+        self._missing = missing
+        self._said = Table.of(["0", "1"] if missing else ["", "1"], lasting=True)
+        self._labels = Table.of([LABELS[code] or missing for code in Significance])
+        self._answers = {kind: Table.of(["", *(member.name.lower() for member in kind)]) for kind in (Answer, Scored)}
+        self._blank = Table.of([missing], lasting=True)
+        self._feature = Table.of([missing, "Transcript"], lasting=True)
+
+    def parts(self, records: Records, chunks: list[Chunk]) -> Iterator[Part]:
+        """Parts of a block in the order of the file, every allele of the block in one of them."""
+        written, first = records.written, 0
+        total = len(written.fault)
+        if not chunks and total:
+            yield self._part(written, 0, total, None, np.empty(0, dtype=np.int64))
+        for number, (chunk, rows) in enumerate(zip(chunks, records.rows, strict=True)):
+            last = number == len(chunks) - 1
+            # the alleles that cannot be used and stand behind this chunk's last record go with the next chunk
+            behind = total if last else self._end_of_record(written, int(rows[-1]))
+            yield self._part(written, first, behind, chunk, rows)
+            first = behind
+
+    @staticmethod
+    def _end_of_record(written: Written, allele: int) -> int:
+        return int(np.searchsorted(written.record, written.record[allele], side="right"))
+
+    def _part(self, written: Written, first: int, behind: int, chunk: Chunk | None, rows: npt.NDArray[np.int64]) -> Part:
+        faulty = first + np.flatnonzero(written.fault[first:behind] != 0)
+        found: list[tuple[npt.NDArray[np.int64], dict[str, Column]]] = []
+        if chunk is not None:
+            found.append(self._chunk(written, chunk, rows))
+        if len(faulty):
+            found.append((faulty, self._faults(written.fault[faulty])))
+        site, columns = found[0]
+        if len(found) > 1:
+            site = np.concatenate([place for place, _ in found])
+            order = np.argsort(site, kind="stable")
+            site = site[order]
+            columns = {name: stack([part[name] for _, part in found]).take(order) for name in columns}
+        at = (site - first).astype(np.int32)
+        spans = {"id": written.name, "chrom": written.chrom, "pos": written.position, "ref": written.ref, "alt": written.alt_text}
+        for name in _OWN:
+            if name in self._columns:
+                columns[name] = Column(at, _spans(written.text, spans[name][first:behind]))
+        if "allele" in self._columns:
+            columns["allele"] = Column(at, _vep_alleles(written, first, behind))
+        if "allele_number" in self._columns:
+            numbers = written.alt[first:behind]
+            columns["allele_number"] = Column(numbers[at], Table.of([str(number + 1) for number in range(int(numbers.max(initial=0)) + 1)]))
+        return Part(first, behind, site, columns)
+
+    def _chunk(self, written: Written, chunk: Chunk, sites: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], dict[str, Column]]:
+        batch, resources = chunk.rows, self._resources
+        contig = resources.genome.table.resolve(chunk.header.contig)
+        rows = TranscriptRows.of_chunk(batch)
+        marked = self._marked(rows, written.record[sites])
+        if self._picking.reduce:
+            rows = rows.take(np.flatnonzero(marked))
+            marked = np.ones(len(rows), dtype=np.bool_)
+        wanted = [name for name in NAMES if name in self._columns]
+        flags = batch.column("flags").to_numpy()
+        columns = self._renderer.columns(alleles_of(batch, -1 if contig is None else contig), flags, rows, wanted)
+        columns["pick"] = Column(marked.astype(np.int32), self._said)
+        for name in self._columns:
+            if name in _VALUES:
+                columns[name] = Column(rows.allele, self._value(name, batch))
+        if "feature" in self._columns:
+            columns["feature"] = Column((rows.transcript < len(resources.transcripts)).astype(np.int32), self._feature)
+        return sites[rows.allele], columns
+
+    def _marked(self, rows: TranscriptRows, record: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        group = record[rows.allele] if self._picking.group is Group.RECORD else rows.allele
+        borders = np.flatnonzero(np.diff(group)) + 1
+        offsets = np.concatenate([[0], borders, [len(rows)]]).astype(np.int64) if len(rows) else np.zeros(1, dtype=np.int64)
+        marked = np.zeros(len(rows), dtype=np.bool_)
+        order, gene = self._resources.pick_order, self._resources.transcripts.layout.gene
+        pick_rows(order.keys, order.shift, gene, self._picking.group is Group.GENE, offsets, rows.transcript, rows.terms, marked)
+        return marked
+
+    def _faults(self, codes: npt.NDArray[np.uint8]) -> dict[str, Column]:
+        nothing = Column(np.zeros(len(codes), dtype=np.int32), self._blank)
+        columns = {name: nothing for name in self._columns if name not in (*_OWN, "allele", "allele_number")}
+        kinds, index = np.unique(codes, return_inverse=True)
+        columns["flags"] = Column(index.reshape(-1).astype(np.int32), Table.of([Fault(code).reason for code in kinds.tolist()]))
+        columns["pick"] = Column(np.zeros(len(codes), dtype=np.int32), self._said)
+        return columns
+
+    def _value(self, name: str, batch: pa.RecordBatch) -> Table:
+        """EXTRA_COLUMNS that are of an allele, one text an allele."""
+        make: dict[str, Callable[[], Table]] = {
+            "clinvar": lambda: _coded(self._labels, batch.column("clinvar_significance").to_numpy()),
+            "clinvar_answer": lambda: _coded(self._answers[Answer], batch.column("clinvar_answer").to_numpy()),
+            "frequency": lambda: self._number(batch.column("frequency").to_numpy()),
+            "frequency_answer": lambda: _coded(self._answers[Answer], batch.column("frequency_answer").to_numpy()),
+            "score": lambda: self._number(batch.column("score").to_numpy()),
+            "score_answer": lambda: _coded(self._answers[Scored], batch.column("scored").to_numpy()),
+        }
+        return make[name]()
+
+    def _number(self, values: npt.NDArray[np.float32]) -> Table:
+        given = np.flatnonzero(~np.isnan(values))
+        texts = Table.of_arrow(pa.array(np.append(values[given], np.float32(0))).cast(pa.string()))
+        blank = np.frombuffer(self._missing.encode(), dtype=np.uint8)
+        size = len(texts.data)
+        starts, ends = np.full(len(values), size, dtype=np.int64), np.full(len(values), size + len(blank), dtype=np.int64)
+        starts[given], ends[given] = texts.starts[:-1], texts.ends[:-1]
+        return Table(starts, ends, np.concatenate([texts.data, blank]))
+
+
+def _coded(labels: Table, codes: npt.NDArray[Any]) -> Table:
+    return Table(labels.starts[codes], labels.ends[codes], labels.data)
+
+
+def _spans(text: npt.NDArray[np.uint8], spans: npt.NDArray[np.int32]) -> Table:
+    offsets, data = gather(text, np.ascontiguousarray(spans))
+    return Table(offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64), data)
+
+
+def _vep_alleles(written: Written, first: int, behind: int) -> Table:
+    """ALT as VEP's CSQ writes it: without the first base where every ALT of the record shares it with REF and some length differs."""
+    ref, alt = written.ref[first:behind].astype(np.int64), written.alt_text[first:behind].astype(np.int64)
+    record, text = written.record[first:behind], written.text
+    longer = (ref[:, 1] - ref[:, 0]) != (alt[:, 1] - alt[:, 0])
+    same = text[ref[:, 0]] == text[alt[:, 0]]
+    borders = np.concatenate([[0], np.flatnonzero(np.diff(record)) + 1]).astype(np.int64)
+    count = np.diff(np.append(borders, len(record)))
+    trimmed = np.repeat(np.logical_or.reduceat(longer, borders) & np.logical_and.reduceat(same, borders), count)
+    table = _spans(text, np.stack([alt[:, 0] + trimmed, alt[:, 1]], axis=1).astype(np.int32))
+    void = table.starts == table.ends
+    starts, ends = np.where(void, len(table.data), table.starts), np.where(void, len(table.data) + 1, table.ends)
+    return Table(starts, ends, np.append(table.data, np.uint8(ord("-"))))

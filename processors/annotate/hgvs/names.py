@@ -143,7 +143,7 @@ def _protein(
     longest = int((replaced + added).max(initial=0))
     offsets, out = np.empty(len(rows) + 1, dtype=np.int64), np.empty(room, dtype=np.uint8)
     write_protein(
-        transcripts.layout, table.offsets, table.data, moved.spans, moved.up, moved.down,
+        transcripts.layout, table.offsets, table.data, genome.sequence, moved.base, moved.spans, moved.up, moved.down,
         alleles.alt_bytes, index, rows, terms, _bits(style), np.empty((2, longest + 4), dtype=np.uint8), offsets, out,
     )  # fmt: skip
     return _column(offsets, out)

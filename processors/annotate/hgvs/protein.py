@@ -1,14 +1,14 @@
 """Kernels that write p. names, as VEP 115 spells them.
 
-A name is made at the 3'-most place on the transcript's strand, from the residues of the codons touched, compared with what stands there after
-the change: what both begin and end with is dropped, an insertion or deletion of residues moves to the protein's end, and a run that repeats
-what comes before it is a duplication. A shift of the reading frame is named at its first changed residue with the distance to the next stop,
-which counts the changed residue as 1; a first changed residue that is a stop is a substitution by it. Whether a start or a stop is lost, or
-a stop retained, is not judged again here: the row's terms say it, at the left-aligned place.
+A name is made at the 3'-most place on the transcript's strand, from the residues of the codons touched, compared with what stands there
+after the change: what both begin and end with is dropped, an insertion or deletion of residues moves to the protein's end, and a run that
+repeats what comes before it is a duplication. A shift of the reading frame is named at its first changed residue with the distance to the
+next stop, which counts the changed residue as 1; a first changed residue that is a stop is a substitution by it. Whether a start or a stop
+is lost, or a stop retained, is not judged again here: the row's terms say it, at the left-aligned place.
 
-VEP's own ways, kept: `Met1_?2` where a change reaches beyond the start codon; `LysLeu12=` for several unchanged residues; `Ter5delinsTer`;
-no extension in a delins that takes the stop away; no name for an insertion beside the stop. Not kept: VEP writes `Ter` for a residue that
-cannot be known (N in the codon, an incomplete last codon); here that is `p.?`.
+VEP's own ways are kept: `Met1_?2` where a change reaches beyond the start codon; `LysLeu12=` for several unchanged residues;
+`Ter5delinsTer`; no extension in a delins that takes the stop away; no name for an insertion beside the stop. One is not: VEP writes `Ter`
+for a residue that cannot be known (N in the codon, an incomplete last codon), and that is `p.?` here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import numpy as np
 from numba import njit
 
 from processors.annotate import terms
-from processors.annotate.codons import STOP, THREE, UNKNOWN
+from processors.annotate.codons import MET, STOP, THREE, UNKNOWN
 from processors.annotate.hgvs.nucleotide import known
 from processors.annotate.hgvs.reading import (
     Change,
+    base_at,
     cds_size,
     changed_residue,
     changed_size,
@@ -90,15 +91,26 @@ def _partial(t, row, s, e):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _starts_otherwise(t, row):  # type: ignore[no-untyped-def]
+    """Whether translation starts at CTG or TTG, read as methionine."""
+    first = base_at(t, row, 0)
+    return (first in (67, 84)) and base_at(t, row, 1) == 84 and base_at(t, row, 2) == 71
+
+
+@njit(cache=True, nogil=True)
 def _follows(t, row, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
     """Residue of the protein, and its stop where the change quotes it; 0 behind."""
+    if number == 0 and _starts_otherwise(t, row):
+        return np.uint8(MET)
     if number < protein:
         return reference_residue(t, row, number)
     return np.uint8(STOP) if number == protein and stop_quoted else np.uint8(0)
 
 
 @njit(cache=True, nogil=True)
-def _put_shift(t, row, change, ref, end, start_lost, stop_lost, style, out, at):  # type: ignore[no-untyped-def]
+def _put_shift(  # type: ignore[no-untyped-def]  # noqa: PLR0911
+    t, row, change, ref, end, start_lost, stop_lost, style, out, at
+):
     """A change of the reading frame. `ref`: clipped residues, `end`: their last number, for what VEP does with a lost start."""
     first = change.start // 3
     protein, readable = protein_size(t, row), changed_size(t, row, change) // 3
@@ -114,12 +126,12 @@ def _put_shift(t, row, change, ref, end, start_lost, stop_lost, style, out, at):
         if old != new or new in (STOP, UNKNOWN):
             break
         number += 1
+    if UNKNOWN in (old, new):
+        return put_byte(out, at, _ASK)
     if start_lost:
         at = put_number(out, put_residue(old, style, out, at), number + 1)
         if end != number + 1:
             return put_number(out, put_byte(out, put_byte(out, at, _UNDER), _ASK), end)
-        return put_byte(out, at, _ASK)
-    if UNKNOWN in (old, new):
         return put_byte(out, at, _ASK)
     at = put_number(out, put_residue(old, style, out, at), number + 1)
     if old == STOP and new == STOP:
@@ -128,6 +140,8 @@ def _put_shift(t, row, change, ref, end, start_lost, stop_lost, style, out, at):
     if new == STOP:
         return at
     stop = next_stop(t, row, change, number) if number > 0 else -1
+    if old == STOP and not style & VEP:
+        return _put_stop_after(_EXT, max(stop - number, 0), style, out, at)
     return _put_stop_after(_FS, stop - number + 1 if stop >= 0 else 0, style, out, at)
 
 
@@ -178,7 +192,7 @@ def _put_inserted(run, k, style, out, at):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _put_in_frame(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912, PLR0915 -- one branch a kind of change
+def _put_in_frame(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912 -- one branch a kind of change
     t, row, change, ref, alt, start, end, stop_quoted, start_lost, stop_lost, style, out, at
 ):
     """`ref` and `alt`: clipped residues; [start, end]: 1-based numbers of `ref`, end = start - 1 where it is empty. -1: no name."""
@@ -250,7 +264,9 @@ def _put_same(ref, number, style, out, at):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def put_change(t, row, s, e, k, alt_bytes, a0, a1, bits, style, scratch, out, at):  # type: ignore[no-untyped-def]
+def put_change(  # type: ignore[no-untyped-def]
+    t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits, style, mirrored, scratch, out, at
+):
     """Write what comes behind `p.`; -1 where there is no name. `scratch` uint8[2, x] holds the residues of both sides."""
     forward = t.strand[row] > 0
     if style & VEP and not touches_coding(t, row, s, e):
@@ -260,7 +276,7 @@ def put_change(t, row, s, e, k, alt_bytes, a0, a1, bits, style, scratch, out, at
     if first < 0:
         return -1
     size = a1 - a0
-    change = Change(first, behind, size, alt_bytes, a0, a1, np.int64(k), forward)
+    change = Change(first, behind, size, alt_bytes, a0, a1, np.int64(k), forward, mirrored, sequence, base)
     low, high = first // 3, (behind + 2) // 3
     start_lost, stop_lost = bits & _START_LOST != _ZERO, bits & _STOP_LOST != _ZERO
     n_ref = high - low
@@ -280,7 +296,10 @@ def put_change(t, row, s, e, k, alt_bytes, a0, a1, bits, style, scratch, out, at
     front, back = (-1, -1) if same else _clip(ref, n_ref, alt, n_alt)
     whole = front < 0
     front, back = max(front, 0), max(back, 0)
-    in_frame = (size - (behind - first)) % 3 == 0 or bits & _STOP_RETAINED != _ZERO or _partial(t, row, s, e)
+    retained = style & VEP != 0 and bits & _STOP_RETAINED != _ZERO
+    in_frame = (size - (behind - first)) % 3 == 0 or retained or _partial(t, row, s, e)
+    if retained and bases % 3 != 0 and alt[n_alt - 1] == UNKNOWN:
+        alt[n_alt - 1] = STOP  # VEP's word for the rest of a codon
     if not in_frame:
         return _put_shift(t, row, change, ref[front : n_ref - back], high - back, start_lost, stop_lost, style, out, at)
     if same and not start_lost:
@@ -297,7 +316,7 @@ def put_change(t, row, s, e, k, alt_bytes, a0, a1, bits, style, scratch, out, at
 
 @njit(cache=True, nogil=True)
 def write_protein(  # type: ignore[no-untyped-def]
-    t, name_offsets, name_data, spans, up, down, alt_bytes, index, rows, bits, style, scratch, offsets, out
+    t, name_offsets, name_data, sequence, base, spans, up, down, alt_bytes, index, rows, bits, style, scratch, offsets, out
 ):
     """p. of each row; `name_*`: the proteins' accessions by transcript row. An empty text stands for no name."""
     at = 0
@@ -320,7 +339,10 @@ def write_protein(  # type: ignore[no-untyped-def]
         bare = at
         if style & PARENTHESES:
             at = put_byte(out, at, _OPEN)
-        end = put_change(t, row, s, e, k, alt_bytes, a0, a1, bits[j], style, scratch, out, at)
+        mirrored = style & VEP != 0 and t.strand[row] < 0
+        end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, mirrored, scratch, out, at)
+        if mirrored and end == at + 1 and out[at] == _ASK:  # unknown bases where VEP reads, perhaps not where the UTR is
+            end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, False, scratch, out, at)
         if end < 0:
             at = begin
         elif end == at + 1 and out[at] == _ASK:

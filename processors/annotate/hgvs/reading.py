@@ -1,6 +1,7 @@
 """The coding sequence before and after a change, for the names of proteins.
 
-A *CDS position* counts from the first coding base, 0-based, with the transcript's `pad` unknown bases before it; it goes on into the 3' UTR.
+A *CDS position* counts from the first coding base, 0-based, with the transcript's `pad` unknown bases before it; it goes on into the 3'
+UTR.
 A *residue number* is 0-based here and 1-based in names. Residues are ASCII; X is unknown.
 """
 
@@ -11,15 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from processors.annotate.codons import SEC, STOP, UNKNOWN, residue
+from processors.annotate.codons import COMPLEMENT, SEC, STOP, UNKNOWN, residue
 from processors.annotate.hgvs.nucleotide import inserted
-from processors.annotate.project import cdna_of
+from processors.annotate.project import cdna_of, contig_of, exon_at_or_after
 
 _N = 78
 
 
 class Change(NamedTuple):
-    """What a kernel must know of one allele on one transcript: CDS positions [start, end) give way to `size` inserted bases."""
+    """What a kernel must know of one allele on one transcript: CDS positions [start, end) give way to `size` inserted bases.
+
+    `mirrored`: read the 3' UTR as `_mirrored_base` says. `sequence` and `base` are the genome's.
+    """
 
     start: Any
     end: Any
@@ -29,6 +33,9 @@ class Change(NamedTuple):
     high: Any
     turn: Any
     forward: Any
+    mirrored: Any
+    sequence: Any
+    base: Any
 
 
 @njit(cache=True, nogil=True)
@@ -98,12 +105,30 @@ def changed_size(t, row, change):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def _mirrored_base(t, row, change, position):  # type: ignore[no-untyped-def]
+    """Base of the 3' UTR as VEP reads it of a transcript on the minus strand, when its sequence comes from a FASTA file.
+
+    It takes each exon's place from the wrong end of the transcript: an exon [a, b) of the transcript [s, e) is read at
+    [s + e - b, s + e - a). So its distance to a stop in the UTR is wrong; `style.Style.vep` decides.
+    """
+    at = contig_of(t, row, position - t.pad[row] + t.coding_start[row])
+    if at < 0 or change.base < 0:
+        return np.uint8(_N)
+    exon = exon_at_or_after(t, row, at)
+    at += np.int64(t.start[row]) + t.end[row] - t.exon_starts[exon] - t.exon_ends[exon]
+    return COMPLEMENT[change.sequence[change.base + at]]
+
+
+@njit(cache=True, nogil=True)
 def _changed_base(t, row, change, position):  # type: ignore[no-untyped-def]
     if position < change.start:
         return base_at(t, row, position)
     if position < change.start + change.size:
         return inserted(change.alt_bytes, change.low, change.high, change.turn, change.forward, position - change.start)
-    return base_at(t, row, position - change.size + change.end - change.start)
+    position += change.end - change.start - change.size
+    if change.mirrored and position >= cds_size(t, row):
+        return _mirrored_base(t, row, change, position)
+    return base_at(t, row, position)
 
 
 @njit(cache=True, nogil=True)
@@ -126,7 +151,7 @@ def changed_residue(t, row, change, number):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def next_stop(t, row, change, number):  # type: ignore[no-untyped-def]
-    """Number of the first stop of the changed transcript at or behind a residue; -1 where none follows, or an unknown residue comes first."""
+    """Number of the first stop of the changed transcript at or behind a residue; -1 where none follows, or an unknown one comes first."""
     for at in range(number, changed_size(t, row, change) // 3):
         found = changed_residue(t, row, change, at)
         if found == STOP:

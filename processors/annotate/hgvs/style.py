@@ -15,9 +15,14 @@ class Style:
     genomic_accession: bool = False  # NC_000021.9:g., else the contig's plain name
     intronic_accession: bool = False  # NC_000021.9(NM_000484.4):c. where a position lies in an intron
     vep: bool = True
-    """Positions as VEP 115 writes them where it departs from the nomenclature:
+    """As VEP 115 writes it also where it departs from the nomenclature. Otherwise, that is:
 
-    - an intron behind the last coding base is `c.*5` (which the nomenclature reads as the fifth base of the 3' UTR), else `c.300+5`;
-    - where the coding sequence begins inside a codon, an exonic substitution counts the missing bases and every other change does not; else
-      none does.
+    - an intron behind the last coding base is `c.300+5`, where VEP has `c.*5` (which names the fifth base of the 3' UTR);
+    - where the coding sequence begins inside a codon, every c. counts the bases that are there; VEP counts the missing ones for a
+      substitution in an exon, and only for that;
+    - distances to a stop in the 3' UTR (`fsTer`, `extTer`) are right on the minus strand also; VEP reads another sequence there when its
+      sequence comes from a FASTA file;
+    - a frameshift that first changes the stop is an extension (`p.Ter110GlnextTer17`), in VEP `p.Ter110GlnfsTer18`;
+    - an indel in the stop that leaves no stop in its place is named for what it does, whatever VEP's `stop_retained_variant` says;
+    - an intronic indel that the 3' rule moves into the coding sequence, and an insertion just before the stop, have a p. name.
     """

@@ -220,8 +220,9 @@ def _part(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]  # noqa
 
 
 @njit(cache=True, nogil=True)
-def _reaches(t, row, s, e, reach):  # type: ignore[no-untyped-def]
-    return e + reach > t.start[row] and s < t.end[row] + reach
+def _reaches(t, row, s, e, upstream, downstream):  # type: ignore[no-untyped-def]
+    before, after = (upstream, downstream) if t.strand[row] > 0 else (downstream, upstream)
+    return e + before > t.start[row] and s < t.end[row] + after
 
 
 @njit(cache=True, nogil=True)
@@ -233,33 +234,33 @@ def _bins(t, contig, s, e, reach):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _count(t, reach, contig, start, end, offsets):  # type: ignore[no-untyped-def]
+def _count(t, upstream, downstream, contig, start, end, offsets):  # type: ignore[no-untyped-def]
     offsets[0] = 0
     total = np.int64(0)
     for i in range(contig.shape[0]):
-        base, low, high = _bins(t, contig[i], start[i], end[i], reach)
+        base, low, high = _bins(t, contig[i], start[i], end[i], max(upstream, downstream))
         for b in range(low, high + 1):
             for j in range(t.bin_offsets[base + b], t.bin_offsets[base + b + 1]):
                 row = t.bin_rows[j]
                 if b > low and (t.start[row] >> BIN_BITS) != b:
                     continue  # seen in an earlier bin
-                if _reaches(t, row, start[i], end[i], reach):
+                if _reaches(t, row, start[i], end[i], upstream, downstream):
                     total += 1
         offsets[i + 1] = total
 
 
 @njit(cache=True, nogil=True)
-def _fill(t, reach, contig, start, end, direction, place, rows):  # type: ignore[no-untyped-def]
+def _fill(t, upstream, downstream, contig, start, end, direction, place, rows):  # type: ignore[no-untyped-def]
     n = 0
     for i in range(contig.shape[0]):
         s, e = start[i], end[i]
-        base, low, high = _bins(t, contig[i], s, e, reach)
+        base, low, high = _bins(t, contig[i], s, e, max(upstream, downstream))
         for b in range(low, high + 1):
             for j in range(t.bin_offsets[base + b], t.bin_offsets[base + b + 1]):
                 row = t.bin_rows[j]
                 if b > low and (t.start[row] >> BIN_BITS) != b:
                     continue
-                if not _reaches(t, row, s, e, reach):
+                if not _reaches(t, row, s, e, upstream, downstream):
                     continue
                 out = rows[n]
                 n += 1
@@ -285,15 +286,15 @@ def _fill(t, reach, contig, start, end, direction, place, rows):  # type: ignore
                         out.breaks = (1 if s > t.start[row] else 0) | (2 if e < t.end[row] else 0)
 
 
-def count_rows(layout: Layout, queries: Queries, reach: int) -> npt.NDArray[np.int64]:
+def count_rows(layout: Layout, queries: Queries, upstream: int, downstream: int) -> npt.NDArray[np.int64]:
     """int64[m + 1]: where the rows of each query begin, without making them."""
     offsets = np.zeros(len(queries) + 1, dtype=np.int64)
-    _count(layout, reach, queries.contig, queries.start, queries.end, offsets)
+    _count(layout, upstream, downstream, queries.contig, queries.start, queries.end, offsets)
     return offsets
 
 
-def fill_rows(layout: Layout, queries: Queries, reach: int, total: int) -> npt.NDArray[Any]:
-    """ROW[total]: transcripts of each query in the order of the pack. `reach`: bases up- and downstream that still count."""
+def fill_rows(layout: Layout, queries: Queries, upstream: int, downstream: int, total: int) -> npt.NDArray[Any]:
+    """ROW[total]: transcripts of each query in the order of the pack; so many bases up- and downstream still count."""
     rows = np.empty(total, dtype=ROW)
-    _fill(layout, reach, queries.contig, queries.start, queries.end, queries.direction, queries.place, rows)
+    _fill(layout, upstream, downstream, queries.contig, queries.start, queries.end, queries.direction, queries.place, rows)
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +17,14 @@ from processors.annotate.structural.genes import Lists, fusions, gene_lists, jun
 from processors.annotate.structural.kinds import Direction, Kind
 from processors.annotate.structural.overlap import Queries, count_rows, fill_rows
 from processors.annotate.structural.places import Places, places_of
-from processors.annotate.structural.sites import Sites
+from processors.annotate.structural.sites import Sites, sites_of_faults
 from processors.annotate.terms import INTERGENIC
 from processors.knowledge.transcripts import Layout
 from schemas.assembly import ContigTable
-from schemas.chunks import NONE
+from schemas.chunks import NONE, Chunk
+
+if TYPE_CHECKING:
+    from processors.resources import Resources
 
 BATCH_ROWS = 262_144
 """Rows (an allele and a transcript) that are in memory together, but for a single allele that has more: 13 MiB."""
@@ -51,36 +54,51 @@ class Called:
 
 @dataclass(frozen=True)
 class Structural:
-    """Structural alleles of a chunk of faults or a block of a file, and where they lie."""
+    """The structural alleles of a chunk of faults or a block of a file, placed on a build. Calling them takes the rest."""
 
     sites: Sites
     places: Places
+    layout: Layout
+    order: PickOrder
+    upstream: int
+    downstream: int
+
+    @classmethod
+    def of(cls, sites: Sites, resources: Resources) -> Structural:
+        """As a plan's genome, gene models and options have it."""
+        places, options = places_of(sites, resources.genome.table), resources.options
+        return cls(sites, places, resources.transcripts.layout, resources.pick_order, options.upstream, options.downstream)
 
     def __len__(self) -> int:
         return len(self.sites)
 
+    def row_counts(self) -> npt.NDArray[np.int64]:
+        """Rows that each record will have."""
+        queries, first = self._queries
+        return np.diff(count_rows(self.layout, queries, self.upstream, self.downstream)[first])
 
-def read_structural(sites: Sites, table: ContigTable) -> Structural:
-    """What some sites say, placed on a build."""
-    return Structural(sites, places_of(sites, table))
+    def call(self) -> Iterator[Called]:
+        """Every record, in order, in batches of about BATCH_ROWS; one that has no place has no rows."""
+        queries, first = self._queries
+        offsets = count_rows(self.layout, queries, self.upstream, self.downstream)[first]
+        a = 0
+        while a < len(self):
+            b = max(int(np.searchsorted(offsets, offsets[a] + BATCH_ROWS, side="right")) - 1, a + 1)
+            mine = queries.slice(int(first[a]), int(first[b]))
+            rows = fill_rows(self.layout, mine, self.upstream, self.downstream, int(offsets[b] - offsets[a]))
+            yield _gather(self.layout, self.order, self.places, a, b, rows, offsets[a : b + 1] - offsets[a])
+            a = b
+
+    @property
+    def _queries(self) -> tuple[Queries, npt.NDArray[np.int64]]:
+        """What to look at, and where the queries of each record begin (n + 1)."""
+        queries, record = _queries(self.places)
+        return queries, np.searchsorted(record, np.arange(len(self) + 1))
 
 
-def call_structural(found: Structural, layout: Layout, order: PickOrder, reach: int) -> Iterator[Called]:
-    """Every record, in order, in batches of about BATCH_ROWS; one that has no place has no rows. `reach`: bases beside a transcript."""
-    places = found.places
-    queries, of_record = _queries(places)
-    begins = count_rows(layout, queries, reach)
-    # where the rows of each record begin: its queries stand together
-    first_query = np.searchsorted(of_record, np.arange(len(found) + 1))
-    offsets = begins[first_query]
-    a = 0
-    while a < len(found):
-        b = max(int(np.searchsorted(offsets, offsets[a] + BATCH_ROWS, side="right")) - 1, a + 1)
-        b = min(b, len(found))
-        mine = queries.slice(int(first_query[a]), int(first_query[b]))
-        rows = fill_rows(layout, mine, reach, int(offsets[b] - offsets[a]))
-        yield _gather(layout, order, places, a, b, rows, offsets[a : b + 1] - offsets[a])
-        a = b
+def annotate_faults(chunk: Chunk, resources: Resources) -> Structural:
+    """The structural alleles of a chunk of faults. Raises nothing that a record could cause: what is wrong with one is its `problem`."""
+    return Structural.of(sites_of_faults(chunk.rows), resources)
 
 
 def _queries(places: Places) -> tuple[Queries, npt.NDArray[np.int64]]:

@@ -17,8 +17,9 @@ from processors.annotate.pick import pick_order
 from processors.annotate.structural import stage
 from processors.annotate.structural.kinds import Direction
 from processors.annotate.structural.overlap import WHOLE, Queries, count_rows, fill_rows
+from processors.annotate.structural.places import places_of
 from processors.annotate.structural.sites import sites_of_faults
-from processors.annotate.structural.stage import Called, call_structural, read_structural
+from processors.annotate.structural.stage import Called, Structural
 from processors.knowledge.gff import Gene, GeneModels, Model
 from processors.knowledge.transcripts import Layout, Transcripts, pack_models
 from schemas.assembly import contig_table
@@ -58,8 +59,8 @@ def queries(spans: Sequence[tuple[int, int, int]], contig: int = 0) -> Queries:
 
 def rows_of(layout: Layout, spans: Sequence[tuple[int, int, int]], reach: int = 5_000) -> tuple[Any, Any]:
     asked = queries(spans)
-    offsets = count_rows(layout, asked, reach)
-    return fill_rows(layout, asked, reach, int(offsets[-1])), offsets
+    offsets = count_rows(layout, asked, reach, reach)
+    return fill_rows(layout, asked, reach, reach, int(offsets[-1])), offsets
 
 
 def named(row: Any) -> set[str]:
@@ -67,8 +68,11 @@ def named(row: Any) -> set[str]:
 
 
 def called(found: Transcripts, sites: list[str]) -> list[Called]:
-    read = read_structural(sites_of_faults(fault_rows(sites)), TABLE)
-    return list(call_structural(read, found.layout, pick_order(found), 5_000))
+    read = sites_of_faults(fault_rows(sites))
+    structural = Structural(read, places_of(read, TABLE), found.layout, pick_order(found), 5_000, 5_000)
+    batches = list(structural.call())
+    assert structural.row_counts().tolist() == np.concatenate([np.diff(batch.offsets) for batch in batches]).tolist()
+    return batches
 
 
 LOSS, GAIN, INSERTED, NONE_, BREAK = Direction.LOSS, Direction.GAIN, Direction.INSERTED, Direction.NONE, Direction.BREAK
@@ -263,6 +267,16 @@ def test_a_fusion_joins_a_head_to_a_tail(tmp_path: Path, alt: str, info: str, po
     [batch] = called(found, [site(alt, info, position)])
     pairs = [(found.gene_id[a], found.gene_id[b]) for a, b in zip(*(values.tolist() for values in batch.fusions.values), strict=True)]
     assert sorted(pairs) == wanted
+
+
+def test_reach_up_and_downstream_are_asked_of_the_strand(tmp_path: Path) -> None:
+    found = compiled(tmp_path, [model("F", EXONS, None), model("R", EXONS, None, -1)]).layout
+    asked = queries([(9_000, 9_100, LOSS), (11_000, 11_100, LOSS)])
+    offsets = count_rows(found, asked, 2_000, 0)
+    rows = fill_rows(found, asked, 2_000, 0, int(offsets[-1]))
+    assert [named(row) for row in rows] == [{"upstream_gene_variant"}] * 2
+    assert rows["distance"].tolist() == [901, 301]
+    assert found.strand[rows["transcript"]].tolist() == [1, -1]
 
 
 def test_genes_affected_and_broken_are_told_apart(tmp_path: Path) -> None:

@@ -179,13 +179,3 @@ def pick_rows(keys, shift, gene, by_gene, offsets, transcript, bits, picked):  #
                 if not by_gene:
                     break
 
-
-SEVERITY_SHIFT = _LENGTH_BITS + _NAME_BITS
-"""Place of the severity in VEP_ORDER."""
-SEVERITY_OF_CODING = terms.TERMS["missense_variant"][0]
-"""In the order of severity `coding_sequence_variant`, whose effect this version does not compute, stands where missense does."""
-
-
-def pick_keys(transcripts: Transcripts) -> npt.NDArray[np.uint64]:
-    """Key of each transcript in VEP_ORDER with its severity bits left zero."""
-    return pick_order(transcripts).keys

@@ -108,8 +108,8 @@ class Renderer:
         self._genome = genome
         self._style = style
         self._missing = missing
-        self._terms_of = Vocabulary(lambda bits: ",".join(terms.names_of(bits)))
-        self._impact_of = Vocabulary(lambda bits: terms.Impact(int(terms.impacts(np.array([bits], dtype=np.uint64))[0])).name)
+        self._terms_of = Vocabulary(render_terms)
+        self._impact_of = Vocabulary(render_impact)
         self._flags_of = Vocabulary(self._flag_names)
         self._effect_of = Vocabulary(lambda bits: ",".join(names_of_effect(bits)) or missing)
         self._lost_of = Vocabulary(lambda parts: f"{parts / 10_000:.4g}" if parts else missing)
@@ -250,6 +250,16 @@ class Renderer:
             said = (tags & np.uint64(int(tag))) != 0
             status[said] = (status[said] & ~np.uint64(int(own_word))) | np.uint64(bit)
         return status << np.uint64(_STATUS_SHIFT)
+
+
+def render_terms(bits: int) -> str:
+    """Comma-separated Sequence Ontology terms of a bit set, most severe first."""
+    return ",".join(terms.names_of(bits))
+
+
+def render_impact(bits: int) -> str:
+    """VEP's impact of a bit set of terms."""
+    return terms.Impact(int(terms.impacts(np.array([bits], dtype=np.uint64))[0])).name
 
 
 def names_of_effect(bits: int) -> list[str]:

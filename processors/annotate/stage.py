@@ -125,7 +125,8 @@ def within_reach(rows: Rows, options: Options) -> Rows:
     far |= ((rows.terms & np.uint64(terms.DOWNSTREAM)) != 0) & (distance > options.downstream)
     kept = np.flatnonzero(~far)
     before = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(~far)])
-    return Rows(before[rows.offsets].astype(np.int32), *(values[kept] for values in rows[1:]))
+    left: list[Any] = [values[kept] for values in rows[1:]]
+    return Rows(before[rows.offsets].astype(np.int32), *left)
 
 
 def _columns(rows: Rows, resources: Resources) -> list[pa.Array[Any]]:

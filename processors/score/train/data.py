@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from processors.annotate.pick import pick_keys
-from processors.annotate.regions import call_regions
-from processors.annotate.stage import REACH, regions_of
+from processors.annotate.options import DISTANCE
+from processors.annotate.pick import pick_order
+from processors.annotate.regions import call_consequences
+from processors.annotate.stage import regions_of
 from processors.knowledge.gff import GeneModels, read_gene_models
 from processors.knowledge.sources.clinvar_terms import BENIGN, PATHOGENIC, parse_codes
 from processors.knowledge.transcript_build import pack_models
@@ -117,7 +118,7 @@ def _side(
     """(features, sites, gene numbers) of each contig of a build, for the sites that have features there."""
     table = contig_table(side.build)
     transcripts = _transcripts(data, work, side, table)
-    keys, layout = pick_keys(transcripts), transcripts.layout
+    order, layout = pick_order(transcripts), transcripts.layout
     fragments = _fragments(data, side, table)
     parts = []
     for contig in sorted(fragments):
@@ -126,13 +127,14 @@ def _side(
             continue
         bases = _contig(table.contigs[contig].length, fragments[contig])
         position = np.array([at for _, at in here], dtype=np.int32)
-        calls = call_regions(layout, keys, contig, REACH, position, position + 1, np.ones(len(here), dtype=np.int32))
-        region = regions_of(calls.pick_terms)
-        chosen = np.flatnonzero(((region == Region.CODING) | (region == Region.SPLICE)) & (calls.pick != NONE))
         ref, alt = (
             np.array([ord(letter) for letter in letters], dtype=np.uint8)
             for letters in zip(*((s.ref, s.alt) for s, _ in here), strict=True)
         )
+        each = np.arange(len(here), dtype=np.int64)
+        calls = call_consequences(layout, order, None, contig, DISTANCE, position, position + 1, alt, each, each + 1)
+        region = regions_of(calls.pick_terms)
+        chosen = np.flatnonzero(((region == Region.CODING) | (region == Region.SPLICE)) & (calls.pick != NONE))
         found = snv_features(
             chosen, position[chosen], ref[chosen], alt[chosen], calls.pick[chosen], calls.pick_terms[chosen], layout, bases
         )

@@ -18,6 +18,7 @@ from processors.ingest.faults import Fault
 from processors.ingest.normalise import normalise
 from processors.ingest.parser import Batch, Names
 from processors.ingest.rows import Alleles, Faults, Ragged
+from processors.ingest.structural_info import kept_sites
 from processors.knowledge.genome import Genome
 from schemas import identity
 from schemas.chunks import Flag
@@ -194,13 +195,10 @@ def _reorder(lists: Ragged, order: Array) -> Ragged:
 
 
 def _sites(batch: Batch, owner: Array) -> Ragged:
-    """CHROM to INFO of records, at most SITE_BYTES each, as valid UTF-8."""
+    """CHROM to INFO of records, at most SITE_BYTES each, as valid UTF-8; what places a structural variant is never cut off."""
     records = batch.records[owner]
-    first = records["line"].astype(np.int64)
-    lengths = np.minimum(records["info_end"].astype(np.int64) - first, SITE_BYTES)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    place = np.repeat(first - offsets[:-1], lengths) + np.arange(offsets[-1])
-    sites = Ragged(offsets, batch.text[place])
+    offsets, text = kept_sites(batch.text, records["line"].astype(np.int64), records["info_end"].astype(np.int64), SITE_BYTES)
+    sites = Ragged(offsets, text)
     if (sites.values >= 128).any():
         texts = [sites.values[a:b].tobytes().decode(errors="replace").encode() for a, b in pairwise(offsets)]
         lengths = np.array([len(text) for text in texts], dtype=np.int64)

@@ -109,6 +109,8 @@ def _kind_fault(text, a, b):  # type: ignore[no-untyped-def]
         return _STAR
     if text[a] == 60 or (b - a == 1 and text[a] == 46):
         return _SYMBOLIC
+    if text[a] == 46 or text[b - 1] == 46:
+        return _BREAKEND
     for at in range(a, b):
         if text[at] in (91, 93):
             return _BREAKEND

@@ -147,7 +147,7 @@ def _breakend(buf, a, b, row):  # type: ignore[no-untyped-def]
                 return
     if one < 0:
         # a single breakend: `G.` keeps what is left of it, `.G` what is right
-        if b - a > 1:
+        if b - a > 1 and (buf[a] == 46) != (buf[b - 1] == 46):
             row.side = _RIGHT if buf[a] == 46 else _LEFT
         return
     if two < 0 or buf[one] != buf[two] or (one != a) == (two != b - 1):

@@ -1,7 +1,7 @@
-"""The interval kernel: every allele against every transcript within reach, at the level of regions.
+"""The interval kernel: every allele against every transcript within reach.
 
 An *event* is what an allele replaces, without what REF and ALT share: [start, end) on the contig, 0-based half-open; start == end is an
-insertion before base `start`.
+insertion before base `start`. In its place stand the bases `alt[alt_from:alt_to]` of the allele.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ import numpy.typing as npt
 from numba import njit
 
 from processors.annotate import terms
-from processors.annotate.pick import SEVERITY_OF_CODING, SEVERITY_SHIFT
+from processors.annotate.coding import coding
+from processors.annotate.pick import PickOrder, pick_alleles
+from processors.annotate.project import anchor_of
+from processors.annotate.sequence import cdna_span, first_residue
 from processors.annotate.within import within
+from processors.knowledge.genome import Genome
 from processors.knowledge.transcripts import BIN_BITS, Layout
 
-_CODING = np.uint64(terms.CODING_SEQUENCE)
 _UP = np.uint64(terms.UPSTREAM)
 _DOWN = np.uint64(terms.DOWNSTREAM)
-_NONE = np.uint32(0xFFFFFFFF)
+_ABLATION = np.uint64(terms.ABLATION)
 _ZERO = np.uint64(0)
-_ONE = np.uint64(1)
 
 
 @njit(cache=True, nogil=True)
 def events(  # type: ignore[no-untyped-def]
-    start, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out_start, out_end, out_inserted
+    start, ref_offsets, ref_bytes, alt_offsets, alt_bytes, out_start, out_end, out_from, out_to
 ):
-    """Event of each allele: what remains of REF, and how many bases of ALT, once their common prefix and suffix are gone."""
+    """Event of each allele: what remains of REF and of ALT once their common prefix and suffix are gone; `out_from`, `out_to` into ALT."""
     for i in range(start.shape[0]):
         r0, r1 = ref_offsets[i], ref_offsets[i + 1]
         a0, a1 = alt_offsets[i], alt_offsets[i + 1]
@@ -43,7 +45,8 @@ def events(  # type: ignore[no-untyped-def]
             a1 -= 1
         out_start[i] = s
         out_end[i] = s + (r1 - r0)
-        out_inserted[i] = a1 - a0
+        out_from[i] = a0
+        out_to[i] = a1
 
 
 @njit(cache=True, nogil=True)
@@ -67,86 +70,111 @@ def _count(t, contig, reach, start, end, offsets):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
+def _touching(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
+    """(terms, exon, intron, position, offset, residue, residue before, residue after) of an event that touches a transcript's span."""
+    bits, exon, intron, touched = within(t, row, s, e, genome, base, alt, lo, hi)
+    left, right = max(s, t.start[row]), min(max(e, s + 1), t.end[row])
+    first = left if t.strand[row] > 0 else (right - 1 if s < e else s - 1)
+    anchor, offset = anchor_of(t, row, first)
+    residue, before, after = np.int64(0), np.uint8(0), np.uint8(0)
+    if t.coding_start[row] >= 0 and s < t.cds_end[row] and e > t.cds_start[row] and bits != _ABLATION:
+        if e - s == 1 and offset == 0:
+            a, b = anchor, anchor + 1
+        else:
+            a, b = cdna_span(t, row, s, e)
+        if a >= 0 or b >= 0 or touched:
+            complete = s <= t.start[row] and e >= t.end[row]
+            more, before, after = coding(t, row, a, b, e - s, alt, lo, hi, touched, complete)
+            bits |= more
+            if touched:
+                residue = first_residue(t, row, s, e, a)
+    return bits, exon, intron, anchor + 1, offset, residue, before, after
+
+
+@njit(cache=True, nogil=True)
 def _fill(  # type: ignore[no-untyped-def]
-    t, keys, contig, reach, start, end, inserted, rows, found, exons, introns, distances, pick, pick_gene, pick_terms
-):
-    base, bins = t.bin_base[contig], t.bin_base[contig + 1] - t.bin_base[contig]
+    t, contig, reach, start, end, genome, base, alt, alt_from, alt_to, rows, found, exons, introns, distances, positions, anchors,
+    residues, befores, afters,
+):  # fmt: skip
+    first_bin, bins = t.bin_base[contig], t.bin_base[contig + 1] - t.bin_base[contig]
     n = 0
     for i in range(start.shape[0]):
-        s, e = start[i], end[i]
+        s, e = np.int64(start[i]), np.int64(end[i])
         low, high = max(s - reach, 0) >> BIN_BITS, min((e + reach) >> BIN_BITS, bins - 1)
-        best, best_row, best_terms = np.uint64(0xFFFFFFFFFFFFFFFF), _NONE, np.uint64(terms.INTERGENIC)
         for b in range(low, high + 1):
-            for j in range(t.bin_offsets[base + b], t.bin_offsets[base + b + 1]):
+            for j in range(t.bin_offsets[first_bin + b], t.bin_offsets[first_bin + b + 1]):
                 row = t.bin_rows[j]
                 if b > low and (t.start[row] >> BIN_BITS) != b:
                     continue
                 if not (e + reach > t.start[row] and s < t.end[row] + reach):
                     continue
-                exon, intron, distance = 0, 0, 0
-                if e <= t.start[row]:
-                    bits = _UP if t.strand[row] > 0 else _DOWN
-                    distance = t.start[row] - e + (1 if s < e else 0)
-                elif s >= t.end[row]:
-                    bits = _DOWN if t.strand[row] > 0 else _UP
-                    distance = s - t.end[row] + (1 if s < e else 0)
-                else:
-                    bits, exon, intron = within(t, row, s, e, inserted[i])
                 rows[n] = row
-                found[n] = bits
-                exons[n] = exon
-                introns[n] = intron
-                distances[n] = distance
+                if e <= t.start[row] or s >= t.end[row]:
+                    before = e <= t.start[row]
+                    found[n] = _UP if before == (t.strand[row] > 0) else _DOWN
+                    distances[n] = (t.start[row] - e if before else s - t.end[row]) + (1 if s < e else 0)
+                else:
+                    (
+                        found[n], exons[n], introns[n], positions[n], anchors[n], residues[n], befores[n], afters[n]
+                    ) = _touching(t, row, s, e, genome, base, alt, alt_from[i], alt_to[i])  # fmt: skip
                 n += 1
-                severity = _ZERO
-                while (bits >> severity) & _ONE == _ZERO:
-                    severity += _ONE
-                if bits & _CODING and severity > SEVERITY_OF_CODING:
-                    severity = np.uint64(SEVERITY_OF_CODING)
-                key = keys[row] | (severity << np.uint64(SEVERITY_SHIFT))
-                if key < best:
-                    best, best_row, best_terms = key, row, bits
-        pick[i] = best_row
-        pick_terms[i] = best_terms
-        pick_gene[i] = t.gene[best_row] if best_row != _NONE else _NONE
 
 
-class RegionCalls:
-    """What the kernel found: `offsets` (n + 1) into the rows of allele × transcript, and the pick of each allele."""
+class ConsequenceCalls:
+    """Rows of allele × transcript, cut by `offsets` (alleles + 1), and the pick of each allele; see `schemas.chunks.TRANSCRIPT`."""
 
-    __slots__ = ("distance", "exon", "intron", "offsets", "pick", "pick_gene", "pick_terms", "terms", "transcript")
+    __slots__ = (
+        "alt_aa", "distance", "effect", "exon", "intron", "lost", "offset", "offsets", "pick", "pick_gene", "pick_terms", "position",
+        "ref_aa", "residue", "terms", "transcript",
+    )  # fmt: skip
 
     def __init__(self, alleles: int, offsets: npt.NDArray[np.int32], total: int) -> None:
         self.offsets = offsets
         self.transcript: npt.NDArray[np.uint32] = np.empty(total, dtype=np.uint32)
         self.terms: npt.NDArray[np.uint64] = np.empty(total, dtype=np.uint64)
-        self.exon: npt.NDArray[np.uint16] = np.empty(total, dtype=np.uint16)
-        self.intron: npt.NDArray[np.uint16] = np.empty(total, dtype=np.uint16)
-        self.distance: npt.NDArray[np.int32] = np.empty(total, dtype=np.int32)
+        self.exon: npt.NDArray[np.uint16] = np.zeros(total, dtype=np.uint16)
+        self.intron: npt.NDArray[np.uint16] = np.zeros(total, dtype=np.uint16)
+        self.distance: npt.NDArray[np.int32] = np.zeros(total, dtype=np.int32)
+        self.position: npt.NDArray[np.int32] = np.zeros(total, dtype=np.int32)
+        self.offset: npt.NDArray[np.int32] = np.zeros(total, dtype=np.int32)
+        self.residue: npt.NDArray[np.int32] = np.zeros(total, dtype=np.int32)
+        self.ref_aa: npt.NDArray[np.uint8] = np.zeros(total, dtype=np.uint8)
+        self.alt_aa: npt.NDArray[np.uint8] = np.zeros(total, dtype=np.uint8)
+        self.effect: npt.NDArray[np.uint32] = np.zeros(total, dtype=np.uint32)
+        self.lost: npt.NDArray[np.uint16] = np.zeros(total, dtype=np.uint16)
         self.pick: npt.NDArray[np.uint32] = np.empty(alleles, dtype=np.uint32)
         self.pick_gene: npt.NDArray[np.uint32] = np.empty(alleles, dtype=np.uint32)
         self.pick_terms: npt.NDArray[np.uint64] = np.empty(alleles, dtype=np.uint64)
 
 
-def call_regions(
+def call_consequences(
     layout: Layout,
-    keys: npt.NDArray[np.uint64],
+    order: PickOrder,
+    genome: Genome | None,
     contig: int,
     reach: int,
     start: npt.NDArray[np.int32],
     end: npt.NDArray[np.int32],
-    inserted: npt.NDArray[np.int32],
-) -> RegionCalls:
-    """Region-level calls of n events on one contig.
+    alt: npt.NDArray[np.uint8],
+    alt_from: npt.NDArray[np.int64],
+    alt_to: npt.NDArray[np.int64],
+) -> ConsequenceCalls:
+    """Calls of n events on one contig, at the place they are given.
 
-    `keys` are `pick.pick_keys`; `reach` is how many bases up- and downstream of a transcript still count (VEP: 5,000). Rows of an allele
-    come in the order of the pack.
+    `reach` is how many bases up- and downstream of a transcript still count (VEP: 5,000). Rows of an allele come in the order of the
+    pack. `effect` and `lost` are left 0, for `annotate.predicted`. The genome is asked only which bases of a longer substitution differ;
+    without one, all of them do.
     """
     offsets = np.empty(len(start) + 1, dtype=np.int32)
     total: Any = _count(layout, contig, reach, start, end, offsets)
-    calls = RegionCalls(len(start), offsets, int(total))
+    calls = ConsequenceCalls(len(start), offsets, int(total))
+    sequence = np.empty(0, dtype=np.uint8) if genome is None else genome.sequence
+    base = np.int64(-1 if genome is None else genome.sequence_offsets[contig])
     _fill(
-        layout, keys, contig, reach, start, end, inserted, calls.transcript, calls.terms, calls.exon, calls.intron, calls.distance,
-        calls.pick, calls.pick_gene, calls.pick_terms,
+        layout, contig, reach, start, end, sequence, base, alt, alt_from, alt_to, calls.transcript, calls.terms, calls.exon, calls.intron,
+        calls.distance, calls.position, calls.offset, calls.residue, calls.ref_aa, calls.alt_aa,
     )  # fmt: skip
+    pick_alleles(
+        order.keys, order.shift, layout.gene, offsets, calls.transcript, calls.terms, calls.pick, calls.pick_gene, calls.pick_terms
+    )
     return calls

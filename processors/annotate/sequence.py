@@ -123,10 +123,10 @@ def translated(code, first, second, third):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def is_selenocysteine(t, row, k):  # type: ignore[no-untyped-def]
     """Whether the codon k of the reference is read as selenocysteine."""
-    for j in range(t.sec_offsets[row], t.sec_offsets[row + 1]):
-        if t.sec[j] == k:
-            return True
-    return False
+    j = t.sec_offsets[row]
+    while j < t.sec_offsets[row + 1] and t.sec[j] != k:
+        j += 1
+    return j < t.sec_offsets[row + 1]
 
 
 @njit(cache=True, nogil=True)
@@ -189,3 +189,25 @@ def protein_length(t, row):  # type: ignore[no-untyped-def]
         if translated(t.code[row], coding_base(t, row, i), coding_base(t, row, i + 1), coding_base(t, row, i + 2)) == STOP:
             return codons - 1
     return codons
+
+
+@njit(cache=True, nogil=True)
+def first_residue(t, row, s, e, a):  # type: ignore[no-untyped-def]
+    """1-based number of the first residue that an event with cDNA span [a, …) touches; 0 where none of its bases is coding.
+
+    Of an insertion between two codons it is the residue behind it. An event that begins outside of the coding sequence touches the first
+    coding base of an exon that it reaches.
+    """
+    low, high, pad = np.int64(t.coding_start[row]), np.int64(t.coding_end[row]), np.int64(t.pad[row])
+    if a >= 0:
+        first = max(a, low)
+        return (first - low + pad) // 3 + 1 if first < high else np.int64(0)
+    forward = t.strand[row] > 0
+    found = high
+    for k in range(t.exon_offsets[row], t.exon_offsets[row + 1]):
+        left, right = max(s, t.exon_starts[k]), min(e, t.exon_ends[k])
+        if left < right:
+            at = t.exon_cdna[k] + (left - t.exon_starts[k] if forward else t.exon_ends[k] - right)
+            if at + right - left > low:
+                found = min(found, max(at, low))
+    return (found - low + pad) // 3 + 1 if found < high else np.int64(0)

@@ -2,9 +2,6 @@
 
 Bit 0 is the worst, so the lowest set bit of a `terms` value is its most severe term. Bits 34 to 39 are reserved. Order and impact:
 Ensembl VEP 115, "Calculated variant consequences"; names: Sequence Ontology.
-
-This version of the annotate stage speaks at the level of *regions*: it gives the terms of `REGION_TERMS`. `coding_sequence_variant` then
-means "in the coding sequence, effect on the protein not computed in this version"; it never claims that there is none.
 """
 
 from __future__ import annotations
@@ -81,7 +78,20 @@ SPLICE_DONOR_5TH_BASE = mask("splice_donor_5th_base_variant")
 SPLICE_REGION = mask("splice_region_variant")
 SPLICE_DONOR_REGION = mask("splice_donor_region_variant")
 SPLICE_POLYPYRIMIDINE = mask("splice_polypyrimidine_tract_variant")
+STOP_GAINED = mask("stop_gained")
+FRAMESHIFT = mask("frameshift_variant")
+STOP_LOST = mask("stop_lost")
+START_LOST = mask("start_lost")
+INFRAME_INSERTION = mask("inframe_insertion")
+INFRAME_DELETION = mask("inframe_deletion")
+MISSENSE = mask("missense_variant")
+PROTEIN_ALTERING = mask("protein_altering_variant")
+INCOMPLETE_TERMINAL_CODON = mask("incomplete_terminal_codon_variant")
+START_RETAINED = mask("start_retained_variant")
+STOP_RETAINED = mask("stop_retained_variant")
+SYNONYMOUS = mask("synonymous_variant")
 CODING_SEQUENCE = mask("coding_sequence_variant")
+MATURE_MIRNA = mask("mature_miRNA_variant")
 UTR5 = mask("5_prime_UTR_variant")
 UTR3 = mask("3_prime_UTR_variant")
 NON_CODING_EXON = mask("non_coding_transcript_exon_variant")
@@ -93,19 +103,12 @@ UPSTREAM = mask("upstream_gene_variant")
 DOWNSTREAM = mask("downstream_gene_variant")
 INTERGENIC = mask("intergenic_variant")
 
-REGION_TERMS = (
-    ABLATION | SPLICE_ACCEPTOR | SPLICE_DONOR | SPLICE_DONOR_5TH_BASE | SPLICE_REGION | SPLICE_DONOR_REGION | SPLICE_POLYPYRIMIDINE
-    | CODING_SEQUENCE | UTR5 | UTR3 | NON_CODING_EXON | INTRON | NMD | NON_CODING_TRANSCRIPT | CODING_TRANSCRIPT
-    | UPSTREAM | DOWNSTREAM | INTERGENIC
-)  # fmt: skip
-"""What this version's kernel can say."""
-
 PROTEIN_EFFECTS = mask(
     "stop_gained", "frameshift_variant", "stop_lost", "start_lost", "inframe_insertion", "inframe_deletion", "missense_variant",
     "protein_altering_variant", "incomplete_terminal_codon_variant", "start_retained_variant", "stop_retained_variant",
     "synonymous_variant",
 )  # fmt: skip
-"""Terms that say what becomes of the protein; at region level each reads `coding_sequence_variant`."""
+"""Terms that say what becomes of the protein."""
 
 
 def names_of(terms: int) -> list[str]:

@@ -70,7 +70,7 @@ def _count(t, contig, reach, start, end, offsets):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _touching(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
+def touching(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
     """(terms, exon, intron, position, offset, residue, residue before, residue after) of an event that touches a transcript's span."""
     bits, exon, intron, touched = within(t, row, s, e, genome, base, alt, lo, hi)
     left, right = max(s, t.start[row]), min(max(e, s + 1), t.end[row])
@@ -116,7 +116,7 @@ def _fill(  # type: ignore[no-untyped-def]
                 else:
                     (
                         found[n], exons[n], introns[n], positions[n], anchors[n], residues[n], befores[n], afters[n]
-                    ) = _touching(t, row, s, e, genome, base, alt, alt_from[i], alt_to[i])  # fmt: skip
+                    ) = touching(t, row, s, e, genome, base, alt, alt_from[i], alt_to[i])  # fmt: skip
                 n += 1
 
 

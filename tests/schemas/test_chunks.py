@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
 
@@ -31,6 +33,29 @@ def test_a_chunk_survives_the_wire() -> None:
 
 def test_equal_chunks_are_equal_bytes() -> None:
     assert chunks.encode(_chunk()) == chunks.encode(_chunk())
+    assert chunks.encode(_with_context()) == chunks.encode(_with_context())
+
+
+def _with_context() -> Chunk:
+    chunk = _chunk()
+    return replace(chunk, header=replace(chunk.header, window=(10, 99), complete_from=7, late=2), context=_chunk(5).rows)
+
+
+def test_context_rows_survive_the_wire_beside_the_rows() -> None:
+    chunk = _with_context().append(chunks.SCORE_FIELDS, [pa.array([1, 1, 2], pa.uint8()), pa.array([0.5, 0.25, 0.0], pa.float32())])
+    back = chunks.decode(chunks.encode(chunk))
+    assert back.header == chunk.header
+    assert back.rows.num_rows == 3
+    assert back.context is not None
+    assert back.context.column("calls").to_pylist() == _chunk(5).rows.column("calls").to_pylist()
+    assert chunks.decode(chunks.encode(_chunk())).context is None
+
+
+def test_a_chunk_that_lost_its_context_is_refused() -> None:
+    whole, bare = chunks.encode(_with_context()), chunks.encode(replace(_with_context(), context=None))
+    assert whole[len(bare) :]
+    with pytest.raises(ChunkUnreadable):
+        chunks.decode(whole[: len(bare) + 8])
 
 
 def test_an_appended_column_survives_the_wire() -> None:
@@ -52,6 +77,6 @@ def test_a_cut_chunk_is_refused() -> None:
 
 def test_a_chunk_of_a_newer_schema_names_both_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = chunks.encode(_chunk())
-    monkeypatch.setattr(chunks, "CHUNK_SCHEMA_VERSION", 2)
-    with pytest.raises(ChunkUnreadable, match="version 1, this worker reads 2"):
+    monkeypatch.setattr(chunks, "CHUNK_SCHEMA_VERSION", 3)
+    with pytest.raises(ChunkUnreadable, match="version 2, this worker reads 3"):
         chunks.decode(raw)

@@ -25,6 +25,8 @@ _TRANSCRIPT_TYPES = frozenset(
 _BIOTYPES = {"mRNA": "protein_coding", "lnc_RNA": "lncRNA", "V_gene_segment": "IG_V_gene", "D_gene_segment": "IG_D_gene",
              "J_gene_segment": "IG_J_gene", "C_gene_segment": "IG_C_gene"}  # fmt: skip
 _OWN_SEQUENCE = ("transcript or proteomic data", "discrepancy", "rearrangement required", "RNA editing", "mismatches in")
+_FRAMES = {"0": 0, "1": 1, "2": 2}
+_SWAPPED = {"0": 0, "1": 2, "2": 1}  # bases of the codon that lie before, as Ensembl's databases have it, in place of those to skip
 _TRANSL_EXCEPT = re.compile(r"\(\s*pos:(.*?),\s*aa:(\w+)\s*\)")
 _ENSEMBL_GENE = re.compile(r"(ENS[A-Z]*G\d+)(?:\.\d+)?(?:_PAR_Y)?")
 _REFSEQ_COPY = re.compile(r"([NX][MR]_\d+\.\d+)(?:_\d+|_dup\d+)")
@@ -84,16 +86,17 @@ def read_gene_models(path: Path, progress: Progress | None = None) -> GeneModels
 
 
 def _models(contig: str, sheet: Sheet, lines: Lines) -> list[Model]:
-    mature = _mature(sheet)
+    precursor_of = _precursors(sheet)
+    mature: dict[str, list[tuple[int, int]]] = {}
+    for key, precursor in precursor_of.items():
+        mature.setdefault(precursor, []).append((sheet.features[key].start, sheet.features[key].end))
     genes: dict[str, Gene] = {}
     found = []
     for key, part in sheet.parts.items():
-        feature = sheet.features.get(key)
-        if feature is not None and _is_mature(feature, sheet):
-            continue
-        model = _model(key, contig, part, sheet, genes, mature.get(key, []), lines)
-        if model is not None:
-            found.append(model)
+        if key not in precursor_of:
+            model = _model(key, contig, part, sheet, genes, sorted(mature.get(key, [])), lines)
+            if model is not None:
+                found.append(model)
     parents = {feature.parent for feature in sheet.features.values()}
     lines.warnings["transcript_without_exons"] += sum(
         feature.type in _TRANSCRIPT_TYPES and key not in sheet.parts and key not in parents for key, feature in sheet.features.items()
@@ -101,20 +104,27 @@ def _models(contig: str, sheet: Sheet, lines: Lines) -> list[Model]:
     return found
 
 
-def _is_mature(feature: Feature, sheet: Sheet) -> bool:
-    parent = sheet.features.get(feature.parent)
-    return feature.type == "miRNA" and parent is not None and parent.type in _PRECURSORS
+def _precursors(sheet: Sheet) -> dict[str, str]:
+    """Mature miRNA → its precursor: its parent, or (RefSeq's releases up to 108) the one of its gene around it.
 
-
-def _mature(sheet: Sheet) -> dict[str, list[tuple[int, int]]]:
-    """Spans of the mature miRNA of each precursor; a precursor without exons (miRBase) is one exon."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    A precursor without exons (miRBase) becomes one exon.
+    """
+    of_gene: dict[str, list[tuple[str, Feature]]] = {}
     for key, feature in sheet.features.items():
-        if _is_mature(feature, sheet):
-            found.setdefault(feature.parent, []).append((feature.start, feature.end))
-        elif feature.type in _PRECURSORS and key not in sheet.parts:
-            sheet.parts[key] = Parts(exons=[(feature.start, feature.end)], strands={feature.strand})
-    return {key: sorted(spans) for key, spans in found.items()}
+        if feature.type in _PRECURSORS:
+            of_gene.setdefault(feature.parent, []).append((key, feature))
+            if key not in sheet.parts:
+                sheet.parts[key] = Parts(exons=[(feature.start, feature.end)], strands={feature.strand})
+    found: dict[str, str] = {}
+    for key, feature in sheet.features.items() if of_gene else ():
+        if feature.type == "miRNA" or (feature.type == "ncRNA" and "ncrna_class=miRNA" in feature.text):
+            parent = sheet.features.get(feature.parent)
+            around = [name for name, one in of_gene.get(feature.parent, ()) if one.start <= feature.start and feature.end <= one.end]
+            if parent is not None and parent.type in _PRECURSORS:
+                found[key] = feature.parent
+            elif around and feature.parent:
+                found[key] = around[0]
+    return found
 
 
 def _model(
@@ -213,18 +223,25 @@ def _inside(cds: list[tuple[int, int]], exons: list[tuple[int, int]]) -> bool:
 def _phase(coded: list[tuple[int, int, str]], strand: int, warnings: Counter[str]) -> tuple[int, Status]:
     """Phase of the first coding part, and PHASE_BROKEN where that of a later part contradicts the lengths before it."""
     parts = coded if strand > 0 else coded[::-1]
-    known = parts[0][2] in ("0", "1", "2")
-    if not known:
+    phase = _FRAMES.get(parts[0][2], 0)
+    if parts[0][2] not in _FRAMES:
         warnings["cds_phase_missing"] += 1
-    phase = int(parts[0][2]) if known else 0
     if phase:
         warnings["cds_begins_inside_codon"] += 1
-    coming, status = phase, Status(0)
-    for start, end, said in parts:
-        if said in ("0", "1", "2") and int(said) != coming:
-            status = Status.PHASE_BROKEN
-        coming = (coming - (end - start)) % 3
-    return phase, status
+    if _follow([(end - start, said) for start, end, said in parts], _FRAMES):
+        return phase, Status(0)
+    warnings["cds_phases_swapped"] += _follow([(end - start, said) for start, end, said in parts], _SWAPPED)
+    return phase, Status.PHASE_BROKEN
+
+
+def _follow(parts: list[tuple[int, str]], read: dict[str, int]) -> bool:
+    """Whether each phase that is given, read in one way, is what the lengths of the parts before it leave."""
+    coming = read.get(parts[0][1], 0)
+    for length, said in parts:
+        if read.get(said, coming) != coming:
+            return False
+        coming = (coming - length) % 3
+    return True
 
 
 def _incomplete(tags: frozenset[str], part: Parts, strand: int, cds: list[tuple[int, int]], exons: list[tuple[int, int]]) -> Status:

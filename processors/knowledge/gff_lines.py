@@ -32,7 +32,8 @@ _SKIPPED_TYPES = frozenset(
         "centromere", "protein_binding_site", "transcriptional_cis_regulatory_region", "promoter", "D_loop", "origin_of_replication",
     }
 )  # fmt: skip
-_PARENT = re.compile(r"(?:^|;)\s*(?:Parent|Derives_from)=([^;]*)")
+_PARENT = re.compile(r"(?:^|;)\s*Parent=([^;]*)")
+_DERIVES_FROM = re.compile(r"(?:^|;)\s*Derives_from=([^;]*)")
 _ID = re.compile(r"(?:^|;)\s*ID=([^;]*)")
 _TRANSCRIPT_ID = re.compile(r'(?:^|;)\s*transcript_id\s+(?:"([^"]*)"|([^\s;"]+))')
 _GENE_ID = re.compile(r'(?:^|;)\s*gene_id\s+(?:"([^"]*)"|([^\s;"]+))')
@@ -169,12 +170,14 @@ def _header(line: str, found: Lines) -> None:
 
 def _add_gff3(found: Lines, sheet: Sheet, columns: list[str], span: tuple[int, int]) -> None:
     kind, strand, text = columns[2], columns[6], columns[8].rstrip("\r\n")
-    parent = _PARENT.search(text)
-    parents = urllib.parse.unquote(parent[1]) if parent is not None and "%" in parent[1] else parent[1] if parent is not None else ""
+    match = _PARENT.search(text) or _DERIVES_FROM.search(text)
+    parents = match[1].split(",") if match is not None else []
+    if match is not None and "%" in match[1]:
+        parents = [urllib.parse.unquote(name) for name in parents]
     if kind in EXON_TYPES or kind == "CDS" or kind in SELENOCYSTEINE_TYPES:
         if not parents:
             found.warnings["part_without_parent"] += 1
-        for name in parents.split(",") if parents else ():
+        for name in parents:
             part = sheet.parts.get(name)
             if part is None:
                 part = sheet.parts[name] = Parts()
@@ -190,7 +193,7 @@ def _add_gff3(found: Lines, sheet: Sheet, columns: list[str], span: tuple[int, i
     identity = _ID.search(text)
     if identity is not None:
         name = urllib.parse.unquote(identity[1]) if "%" in identity[1] else identity[1]
-        _add_feature(sheet, name, Feature(kind, columns[0], *span, strand, text, False, parents.split(",")[0]), found.warnings)
+        _add_feature(sheet, name, Feature(kind, columns[0], *span, strand, text, False, parents[0] if parents else ""), found.warnings)
 
 
 def _add_gtf(found: Lines, sheet: Sheet, columns: list[str], span: tuple[int, int]) -> None:

@@ -24,13 +24,17 @@ from numba import njit
 
 from processors.annotate import terms as term
 from processors.annotate.predicted_reading import WHOLE, decay, next_start, read_on, replaced, share
+from processors.annotate.predicted_shift import terms_at_last, turned
 from processors.annotate.predicted_splice import edges, exonic, placed_aside, skipped, steps, survey
 from processors.annotate.sequence import protein_length
+from processors.knowledge.genome import Genome
 from processors.knowledge.transcripts import Layout, Status
 from schemas.chunks import Effect
 
 U8 = npt.NDArray[np.uint8]
 I32 = npt.NDArray[np.int32]
+I64 = npt.NDArray[np.int64]
+U64 = npt.NDArray[np.uint64]
 
 _SITES = np.uint64(term.SPLICE_DONOR | term.SPLICE_ACCEPTOR)
 _ABLATION = np.uint64(term.ABLATION)
@@ -54,8 +58,62 @@ _IN, _OUT = np.uint32(Effect.SPLICE_IN_FRAME), np.uint32(Effect.SPLICE_OUT_OF_FR
 _HOLDS_START, _HOLDS_STOP = np.uint32(Effect.SPLICE_START), np.uint32(Effect.SPLICE_STOP)
 _NEXT_START, _NONSTOP = np.uint32(Effect.NEXT_START), np.uint32(Effect.NONSTOP)
 _STOP_BITS = np.uint32(Effect.NMD | Effect.NMD_ESCAPE | Effect.NONSTOP)
-_DOUBTFUL = np.uint32(Effect.MODEL_DOUBTFUL)
+_DOUBTFUL, _SHIFT_SENSITIVE = np.uint32(Effect.MODEL_DOUBTFUL), np.uint32(Effect.SHIFT_SENSITIVE)
 _NOTHING, _NO_TERMS = np.uint32(0), np.uint64(0)
+
+
+def predict(
+    layout: Layout,
+    genome: Genome,
+    contig: int,
+    start: I32,
+    end: I32,
+    alt: U8,
+    alt_from: I64,
+    alt_to: I64,
+    offsets: I32,
+    transcript: npt.NDArray[np.uint32],
+    terms: U64,
+    effect: npt.NDArray[np.uint32],
+    lost: npt.NDArray[np.uint16],
+) -> None:
+    """Fill `effect` and `lost` of the rows of n alleles on one contig.
+
+    Allele i replaces [start, end) of the contig by `alt[alt_from:alt_to]` (`annotate.regions`); its rows are `offsets[i]` to
+    `offsets[i + 1]`, with the `transcript` and `terms` that `call_consequences` found.
+    """
+    sequence, base, length = genome.sequence, np.int64(genome.sequence_offsets[contig]), np.int64(genome.lengths[contig])
+    _predict(layout, sequence, base, length, start, end, alt, alt_from, alt_to, offsets, transcript, terms, effect, lost)
+    last = terms_at_3prime(layout, genome, contig, start, end, alt, alt_from, alt_to, offsets, transcript, terms)
+    effect[last != terms] |= _SHIFT_SENSITIVE
+
+
+def terms_at_3prime(
+    layout: Layout,
+    genome: Genome,
+    contig: int,
+    start: I32,
+    end: I32,
+    alt: U8,
+    alt_from: I64,
+    alt_to: I64,
+    offsets: I32,
+    transcript: npt.NDArray[np.uint32],
+    terms: U64,
+) -> U64:
+    """Terms of each row at the 3'-most place on its transcript; they are not stored, this finds them again. Arrays as in `predict`."""
+    sequence, base, length = genome.sequence, np.int64(genome.sequence_offsets[contig]), np.int64(genome.lengths[contig])
+    out = np.empty(len(terms), dtype=np.uint64)
+    terms_at_last(layout, sequence, base, length, start, end, alt, alt_from, alt_to, offsets, transcript, terms, out)
+    return out
+
+
+def next_starts(layout: Layout, rows: npt.NDArray[np.int64]) -> I32:
+    """1-based residue of the next in-frame methionine behind the first residue of each transcript, 0 where there is none or no CDS.
+
+    Where the allele takes away more than the start codon, `lost` of its row counts from the first behind what is taken.
+    """
+    return np.array([_next_start(layout, int(row)) for row in rows], dtype=np.int32)
 
 
 @njit(cache=True, nogil=True)
@@ -118,23 +176,13 @@ def _spliced_out(t, row, a, b, alt, lo, hi):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _turned(alt, lo, hi, k):  # type: ignore[no-untyped-def]
-    """The inserted bases of an event that was moved by k."""
-    n = hi - lo
-    out = np.empty(n, dtype=np.uint8)
-    for i in range(n):
-        out[i] = alt[lo + (i + k) % n]
-    return out
-
-
-@njit(cache=True, nogil=True)
 def _beside(t, row, s, e, alt, lo, hi, k):  # type: ignore[no-untyped-def]
     """(bits, lost) of an event that was moved by k off the splice sites."""
     if not exonic(t, row, s + k, e + k):
         return _NOTHING, np.int64(0)
     bits, lost = edges(t, row, s + k, e + k), np.int64(0)
     if t.coding_start[row] >= 0:
-        more, lost = _in_exon(t, row, s + k, e + k, _turned(alt, lo, hi, k), np.int64(0), hi - lo, _NO_TERMS)
+        more, lost = _in_exon(t, row, s + k, e + k, turned(alt, lo, hi, k), np.int64(0), hi - lo, _NO_TERMS)
         bits |= more
     return bits, lost
 
@@ -178,14 +226,9 @@ def _doubtful(t, row, bits, effect, lost):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def predict(  # type: ignore[no-untyped-def]
-    t, sequence, base, length, start, end, first, inserted, alt, offsets, transcript, terms, effect, lost
+def _predict(  # type: ignore[no-untyped-def]
+    t, sequence, base, length, start, end, alt, alt_from, alt_to, offsets, transcript, terms, effect, lost
 ):
-    """Fill `effect` (uint32) and `lost` (uint16) of every row; SHIFT_SENSITIVE is left to `predicted_shift`.
-
-    Alleles are n events on one contig: [start, end) and `inserted` bases from `alt[first]`, the ALT column's bytes. `offsets` (n + 1)
-    point into the rows, whose `transcript` and `terms` are known. `sequence[base:base + length]` is the contig's genome, base -1 for none.
-    """
     for i in range(start.shape[0]):
         for j in range(offsets[i], offsets[i + 1]):
             bits = terms[j]
@@ -194,9 +237,7 @@ def predict(  # type: ignore[no-untyped-def]
                 lost[j] = 0
                 continue
             row = np.int64(transcript[j])
-            s, e = np.int64(start[i]), np.int64(end[i])
-            lo = np.int64(first[i])
-            hi = lo + inserted[i]
+            s, e, lo, hi = np.int64(start[i]), np.int64(end[i]), np.int64(alt_from[i]), np.int64(alt_to[i])
             found, gone = _NOTHING, np.int64(0)
             coding = t.coding_start[row] >= 0
             if bits & _ABLATION:
@@ -213,14 +254,6 @@ def predict(  # type: ignore[no-untyped-def]
                 found |= _DOUBTFUL
             effect[j] = found
             lost[j] = gone
-
-
-def next_starts(layout: Layout, rows: npt.NDArray[np.int64]) -> I32:
-    """1-based residue of the next in-frame methionine behind the first residue of each transcript, 0 where there is none or no CDS.
-
-    Where the allele takes away more than the start codon, `lost` of its row counts from the first behind what is taken.
-    """
-    return np.array([_next_start(layout, int(row)) for row in rows], dtype=np.int32)
 
 
 @njit(cache=True, nogil=True)

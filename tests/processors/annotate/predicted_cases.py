@@ -62,17 +62,14 @@ def predictions(transcripts: Transcripts, genome: Genome, rows: list[Row], conti
     """What the kernel says of each row: names of `Effect` bits, and the share lost."""
     start = np.array([row.event.start for row in rows], dtype=np.int32)
     end = np.array([row.event.end for row in rows], dtype=np.int32)
-    inserted = np.array([len(row.event.inserted) for row in rows], dtype=np.int32)
-    first = np.cumsum(inserted, dtype=np.int64) - inserted
+    size = np.array([len(row.event.inserted) for row in rows], dtype=np.int64)
+    alt_to = np.cumsum(size, dtype=np.int64)
     alt = np.frombuffer(("".join(row.event.inserted for row in rows) + "N").encode(), dtype=np.uint8)
     offsets = np.arange(len(rows) + 1, dtype=np.int32)
     transcript = np.array([row.transcript for row in rows], dtype=np.uint32)
     bits = np.array([term.mask(*row.terms) for row in rows], dtype=np.uint64)
     effect, lost = np.full(len(rows), 0xFFFF, dtype=np.uint32), np.full(len(rows), 0xFFFF, dtype=np.uint16)
-    predict(
-        transcripts.layout, genome.sequence, int(genome.sequence_offsets[contig]), int(genome.lengths[contig]), start, end, first,
-        inserted, alt, offsets, transcript, bits, effect, lost,
-    )  # fmt: skip
+    predict(transcripts.layout, genome, contig, start, end, alt, alt_to - size, alt_to, offsets, transcript, bits, effect, lost)
     return [({e.name for e in Effect if e & bit and e.name}, int(share)) for bit, share in zip(effect.tolist(), lost.tolist(), strict=True)]
 
 

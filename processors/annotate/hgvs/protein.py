@@ -20,14 +20,13 @@ from processors.annotate import terms
 from processors.annotate.codons import MET, STOP, THREE, UNKNOWN
 from processors.annotate.hgvs.nucleotide import known
 from processors.annotate.hgvs.reading import (
-    Change,
     base_at,
-    cds_size,
     changed_residue,
     changed_size,
     next_stop,
     place,
     protein_size,
+    reading,
     reference_residue,
 )
 from processors.annotate.project import exon_at_or_after
@@ -72,7 +71,7 @@ def _put_span(first, start, last, end, style, out, at):  # type: ignore[no-untyp
     return at
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def touches_coding(t, row, s, e):  # type: ignore[no-untyped-def]
     """Whether an event (or a base beside an insertion) meets an exon within the extent of the coding sequence's reach."""
     low, high = (s - 1, e + 1) if s == e else (s, e)
@@ -86,34 +85,34 @@ def touches_coding(t, row, s, e):  # type: ignore[no-untyped-def]
 def _partial(t, row, s, e):  # type: ignore[no-untyped-def]
     """Whether an event begins in an incomplete last codon."""
     start, _ = place(t, row, s, e)
-    left = cds_size(t, row) - start // 3 * 3
+    left = np.int64(t.coding_end[row]) - t.coding_start[row] + t.pad[row] - start // 3 * 3
     return start >= 0 and 0 < left < 3
 
 
 @njit(cache=True, nogil=True)
-def _starts_otherwise(t, row):  # type: ignore[no-untyped-def]
+def _starts_otherwise(r):  # type: ignore[no-untyped-def]
     """Whether translation starts at CTG or TTG, read as methionine."""
-    first = base_at(t, row, 0)
-    return (first in (67, 84)) and base_at(t, row, 1) == 84 and base_at(t, row, 2) == 71
+    first = base_at(r, 0)
+    return (first in (67, 84)) and base_at(r, 1) == 84 and base_at(r, 2) == 71
 
 
 @njit(cache=True, nogil=True)
-def _follows(t, row, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
+def _follows(r, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
     """Residue of the protein, and its stop where the change quotes it; 0 behind."""
-    if number == 0 and _starts_otherwise(t, row):
+    if number == 0 and _starts_otherwise(r):
         return np.uint8(MET)
     if number < protein:
-        return reference_residue(t, row, number)
+        return reference_residue(r, number)
     return np.uint8(STOP) if number == protein and stop_quoted else np.uint8(0)
 
 
 @njit(cache=True, nogil=True)
 def _put_shift(  # type: ignore[no-untyped-def]  # noqa: PLR0911
-    t, row, change, ref, end, start_lost, stop_lost, style, out, at
+    r, ref, end, start_lost, stop_lost, style, out, at
 ):
     """A change of the reading frame. `ref`: clipped residues, `end`: their last number, for what VEP does with a lost start."""
-    first = change.start // 3
-    protein, readable = protein_size(t, row), changed_size(t, row, change) // 3
+    first = r.start // 3
+    protein, readable = protein_size(r), changed_size(r) // 3
     if first >= readable:
         at = _put_span(ref[0], first + 1, ref[-1], max(end, first + 1), style, out, at)
         at = put(out, at, _DEL)
@@ -121,8 +120,8 @@ def _put_shift(  # type: ignore[no-untyped-def]  # noqa: PLR0911
     number = first
     old = new = np.uint8(UNKNOWN)
     while number < readable:
-        old = _follows(t, row, number, protein, True)
-        new = changed_residue(t, row, change, number)
+        old = _follows(r, number, protein, True)
+        new = changed_residue(r, number)
         if old != new or new in (STOP, UNKNOWN):
             break
         number += 1
@@ -139,7 +138,7 @@ def _put_shift(  # type: ignore[no-untyped-def]  # noqa: PLR0911
     at = put_residue(new, style, out, at)
     if new == STOP:
         return at
-    stop = next_stop(t, row, change, number) if number > 0 else -1
+    stop = next_stop(r, number) if number > 0 else -1
     if old == STOP and not style & VEP:
         return _put_stop_after(_EXT, max(stop - number, 0), style, out, at)
     return _put_stop_after(_FS, stop - number + 1 if stop >= 0 else 0, style, out, at)
@@ -160,7 +159,7 @@ def _clip(ref, n_ref, alt, n_alt):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _steps(t, row, run, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
+def _steps(r, run, number, protein, stop_quoted):  # type: ignore[no-untyped-def]
     """Residues that a run moves towards the protein's end, when residue `number` follows it. The last one is not looked at, as in VEP."""
     total = protein + (1 if stop_quoted else 0)
     if total <= number + 1:
@@ -168,16 +167,16 @@ def _steps(t, row, run, number, protein, stop_quoted):  # type: ignore[no-untype
     size = run.shape[0]
     k = 0
     while number + k + size <= total:
-        if run[k % size] == STOP or run[k % size] != _follows(t, row, number + k, protein, stop_quoted):
+        if run[k % size] == STOP or run[k % size] != _follows(r, number + k, protein, stop_quoted):
             break
         k += 1
     return k
 
 
 @njit(cache=True, nogil=True)
-def _put_extension(t, row, change, start, style, out, at):  # type: ignore[no-untyped-def]
-    stop = next_stop(t, row, change, change.start // 3) if start > 1 else -1
-    return _put_stop_after(_EXT, max(stop - protein_size(t, row), 0), style, out, at)
+def _put_extension(r, start, style, out, at):  # type: ignore[no-untyped-def]
+    stop = next_stop(r, r.start // 3) if start > 1 else -1
+    return _put_stop_after(_EXT, max(stop - protein_size(r), 0), style, out, at)
 
 
 @njit(cache=True, nogil=True)
@@ -193,36 +192,36 @@ def _put_inserted(run, k, style, out, at):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _put_in_frame(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912 -- one branch a kind of change
-    t, row, change, ref, alt, start, end, stop_quoted, start_lost, stop_lost, style, out, at
+    r, ref, alt, start, end, stop_quoted, start_lost, stop_lost, style, out, at
 ):
     """`ref` and `alt`: clipped residues; [start, end]: 1-based numbers of `ref`, end = start - 1 where it is empty. -1: no name."""
     n_ref, n_alt = ref.shape[0], alt.shape[0]
-    protein = protein_size(t, row)
+    protein = protein_size(r)
     kind, k = _DELINS, 0
     if n_ref == 0:
         kind = _INSERTION
-        k = _steps(t, row, alt, end, protein, stop_quoted)
+        k = _steps(r, alt, end, protein, stop_quoted)
         start, end = start + k, end + k
         before = start - 1 - n_alt
         same = before >= 0
         for j in range(n_alt if same else 0):
             found = alt[(j + k) % n_alt]
-            same &= found not in (STOP, UNKNOWN) and reference_residue(t, row, before + j) == found
+            same &= found not in (STOP, UNKNOWN) and reference_residue(r, before + j) == found
         if same:
-            at = _put_span(reference_residue(t, row, before), before + 1, reference_residue(t, row, start - 2), start - 1, style, out, at)
+            at = _put_span(reference_residue(r, before), before + 1, reference_residue(r, start - 2), start - 1, style, out, at)
             return put(out, at, _DUP)
         if protein + (1 if stop_quoted else 0) <= end and (style & VEP or end > protein):
             return -1
     elif n_alt == 0:
         kind = _DELETION
-        k = _steps(t, row, ref, end, protein, stop_quoted)
+        k = _steps(r, ref, end, protein, stop_quoted)
         start, end = start + k, end + k
     elif n_ref == 1 and n_alt == 1:
         kind = _SUBSTITUTION
     if start_lost:
         if kind == _INSERTION:
-            at = put_residue(_follows(t, row, end - 1, protein, True), style, out, at)
-            at = put_residue(_follows(t, row, end, protein, True), style, out, at)
+            at = put_residue(_follows(r, end - 1, protein, True), style, out, at)
+            at = put_residue(_follows(r, end, protein, True), style, out, at)
         for j in range(n_ref):
             at = put_residue(ref[(j + k) % n_ref], style, out, at)
         at = put_number(out, at, start)
@@ -239,17 +238,15 @@ def _put_in_frame(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912 -- 
             return put_byte(out, at, _ASK)
     if kind == _SUBSTITUTION:
         at = put_residue(alt[0], style, out, put_number(out, put_residue(ref[0], style, out, at), start))
-        return _put_extension(t, row, change, start, style, out, at) if stop_lost else at
+        return _put_extension(r, start, style, out, at) if stop_lost else at
     if kind == _INSERTION:
         before = end
-        at = _put_span(
-            _follows(t, row, before - 1, protein, True), before, _follows(t, row, before, protein, True), before + 1, style, out, at
-        )
+        at = _put_span(_follows(r, before - 1, protein, True), before, _follows(r, before, protein, True), before + 1, style, out, at)
         return _put_inserted(alt, k, style, out, put(out, at, _INS))
     at = _put_span(ref[k % n_ref], start, ref[(n_ref - 1 + k) % n_ref], end, style, out, at)
     if kind == _DELETION:
         at = put(out, at, _DEL)
-        return _put_extension(t, row, change, start, style, out, at) if stop_lost else at
+        return _put_extension(r, start, style, out, at) if stop_lost else at
     return _put_inserted(alt, 0, style, out, put(out, at, _DELINS_TEXT))
 
 
@@ -263,8 +260,23 @@ def _put_same(ref, number, style, out, at):  # type: ignore[no-untyped-def]
     return put_byte(out, put_number(out, at, number), _EQUAL)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _put_substitution(r, number, start_lost, stop_lost, style, out, at):  # type: ignore[no-untyped-def]
+    """One base for one base: one residue for one residue."""
+    old, new = reference_residue(r, number), changed_residue(r, number)
+    if UNKNOWN in (old, new):
+        return put_byte(out, at, _ASK)
+    at = put_number(out, put_residue(old, style, out, at), number + 1)
+    if start_lost:
+        return put_byte(out, at, _ASK)
+    if old == new:
+        return put_byte(out, at, _EQUAL)
+    at = put_residue(new, style, out, at)
+    return _put_extension(r, number + 1, style, out, at) if stop_lost else at
+
+
 @njit(cache=True, nogil=True)
-def put_change(  # type: ignore[no-untyped-def]
+def put_change(  # type: ignore[no-untyped-def]  # noqa: PLR0911
     t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits, style, mirrored, scratch, out, at
 ):
     """Write what comes behind `p.`; -1 where there is no name. `scratch` uint8[2, x] holds the residues of both sides."""
@@ -276,17 +288,19 @@ def put_change(  # type: ignore[no-untyped-def]
     if first < 0:
         return -1
     size = a1 - a0
-    change = Change(first, behind, size, alt_bytes, a0, a1, np.int64(k), forward, mirrored, sequence, base)
+    r = reading(t, row, first, behind, alt_bytes, a0, a1, np.int64(k), mirrored, sequence, base)
     low, high = first // 3, (behind + 2) // 3
     start_lost, stop_lost = bits & _START_LOST != _ZERO, bits & _STOP_LOST != _ZERO
+    if size == 1 and behind == first + 1:
+        return _put_substitution(r, low, start_lost, stop_lost, style, out, at)
     n_ref = high - low
     bases = 3 * n_ref + size - (behind - first)
     n_alt = (bases + 2) // 3
     ref, alt = scratch[0, :n_ref], scratch[1, :n_alt]
     for j in range(n_ref):
-        ref[j] = reference_residue(t, row, low + j)
+        ref[j] = reference_residue(r, low + j)
     for j in range(n_alt):
-        alt[j] = changed_residue(t, row, change, low + j) if 3 * j + 3 <= bases else UNKNOWN
+        alt[j] = changed_residue(r, low + j) if 3 * j + 3 <= bases else UNKNOWN
     if bases % 3 != 0 and n_alt == 2 and alt[0] == STOP:
         n_alt = 1
         alt = alt[:1]
@@ -301,7 +315,7 @@ def put_change(  # type: ignore[no-untyped-def]
     if retained and bases % 3 != 0 and alt[n_alt - 1] == UNKNOWN:
         alt[n_alt - 1] = STOP  # VEP's word for the rest of a codon
     if not in_frame:
-        return _put_shift(t, row, change, ref[front : n_ref - back], high - back, start_lost, stop_lost, style, out, at)
+        return _put_shift(r, ref[front : n_ref - back], high - back, start_lost, stop_lost, style, out, at)
     if same and not start_lost:
         return _put_same(ref, low + 1, style, out, at)
     stop_quoted = n_ref > 0 and ref[0] == STOP and not same
@@ -309,7 +323,7 @@ def put_change(  # type: ignore[no-untyped-def]
         at = _put_span(ref[0], low + 1, ref[-1], high, style, out, at)
         return _put_inserted(alt, 0, style, out, put(out, at, _DELINS_TEXT))
     return _put_in_frame(
-        t, row, change, ref[front : n_ref - back], alt[front : n_alt - back], low + 1 + front, high - back,
+        r, ref[front : n_ref - back], alt[front : n_alt - back], low + 1 + front, high - back,
         stop_quoted, start_lost, stop_lost, style, out, at,
     )  # fmt: skip
 

@@ -14,38 +14,53 @@ from numba import njit
 
 from processors.annotate.codons import COMPLEMENT, SEC, STOP, UNKNOWN, residue
 from processors.annotate.hgvs.nucleotide import inserted
-from processors.annotate.project import cdna_of, contig_of, exon_at_or_after
+from processors.annotate.project import cdna_of
 
 _N = 78
 
 
-class Change(NamedTuple):
-    """What a kernel must know of one allele on one transcript: CDS positions [start, end) give way to `size` inserted bases.
+class Reading(NamedTuple):
+    """One transcript and what an allele does to it, as plain values: CDS positions [start, end) give way to `added` inserted bases.
 
-    `mirrored`: read the 3' UTR as `_mirrored_base` says. `sequence` and `base` are the genome's.
+    A kernel is handed this instead of the whole Layout, which costs more to pass than a codon to read.
     """
 
+    bases: Any  # Layout.bases
+    first: Any  # place in `bases` of CDS position 0 (before the transcript's first base where `pad` > 0)
+    limit: Any  # place in `bases` behind the transcript's last base
+    pad: Any
+    size: Any  # bases of the coding sequence, pad counted
+    code: Any
+    sec: Any  # Layout.sec, of which [sec_low, sec_high) are this transcript's
+    sec_low: Any
+    sec_high: Any
     start: Any
     end: Any
-    size: Any
+    added: Any
     alt_bytes: Any
     low: Any
     high: Any
     turn: Any
     forward: Any
-    mirrored: Any
+    mirrored: Any  # read the 3' UTR as `_mirrored_base` says
     sequence: Any
     base: Any
+    exon_starts: Any
+    exon_cdna: Any
+    exon_low: Any
+    exon_high: Any
+    ends: Any  # sum of the transcript's start and end on the contig
+    coding_start: Any
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def place(t, row, s, e):  # type: ignore[no-untyped-def]
     """CDS positions (start, end) of an event, (-1, -1) where one of its ends does not lie in the coding sequence.
 
     An insertion on the border of an exon lies beside the exon's base; one beside the first or behind the last coding base is outside.
     """
     forward = t.strand[row] > 0
-    first, behind, pad = t.coding_start[row], t.coding_end[row], np.int64(t.pad[row])
+    first, behind, pad = np.int64(t.coding_start[row]), np.int64(t.coding_end[row]), np.int64(t.pad[row])
     if first < 0:
         return np.int64(-1), np.int64(-1)
     if s == e:
@@ -54,106 +69,110 @@ def place(t, row, s, e):  # type: ignore[no-untyped-def]
         if at <= first or at >= behind:
             return np.int64(-1), np.int64(-1)
         return at - first + pad, at - first + pad
-    low, high = (cdna_of(t, row, s), cdna_of(t, row, e - 1)) if forward else (cdna_of(t, row, e - 1), cdna_of(t, row, s))
+    low = cdna_of(t, row, s if forward else e - 1)
+    high = low if e - s == 1 else cdna_of(t, row, e - 1 if forward else s)
     if low < first or high >= behind or high < 0:
         return np.int64(-1), np.int64(-1)
     return low - first + pad, high + 1 - first + pad
 
 
-@njit(cache=True, nogil=True)
-def cds_size(t, row):  # type: ignore[no-untyped-def]
-    return np.int64(t.coding_end[row]) - t.coding_start[row] + t.pad[row]
+@njit(cache=True, nogil=True, inline="always")
+def reading(t, row, start, end, alt_bytes, low, high, turn, mirrored, sequence, base):  # type: ignore[no-untyped-def]
+    """The Reading of an allele that replaces CDS positions [start, end)."""
+    pad, coding_start = np.int64(t.pad[row]), np.int64(t.coding_start[row])
+    return Reading(
+        t.bases, t.base_offsets[row] + coding_start - pad, t.base_offsets[row + 1], pad, t.coding_end[row] - coding_start + pad,
+        t.code[row], t.sec, t.sec_offsets[row], t.sec_offsets[row + 1],
+        start, end, high - low, alt_bytes, low, high, turn, t.strand[row] > 0,
+        mirrored, sequence, base, t.exon_starts, t.exon_cdna, t.exon_offsets[row], t.exon_offsets[row + 1],
+        np.int64(t.start[row]) + t.end[row], coding_start,
+    )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def base_at(t, row, position):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def base_at(r, position):  # type: ignore[no-untyped-def]
     """Base at a CDS position of the unchanged transcript; N outside."""
-    at = position - t.pad[row] + t.coding_start[row]
-    if position < t.pad[row] or at >= t.base_offsets[row + 1] - t.base_offsets[row]:
+    at = r.first + position
+    if position < r.pad or at >= r.limit:
         return np.uint8(_N)
-    return t.bases[t.base_offsets[row] + at]
+    return r.bases[at]
 
 
-@njit(cache=True, nogil=True)
-def reference_residue(t, row, number):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def reference_residue(r, number):  # type: ignore[no-untyped-def]
     """Residue of the unchanged protein; a stop codon that is read as selenocysteine is one; X in an incomplete last codon."""
     at = 3 * number
-    if at + 3 > cds_size(t, row):
+    if at + 3 > r.size:
         return np.uint8(UNKNOWN)
-    found = residue(t.code[row], base_at(t, row, at), base_at(t, row, at + 1), base_at(t, row, at + 2))
+    found = residue(r.code, base_at(r, at), base_at(r, at + 1), base_at(r, at + 2))
     if found == STOP:
-        for i in range(t.sec_offsets[row], t.sec_offsets[row + 1]):
-            if t.sec[i] == number:
+        for i in range(r.sec_low, r.sec_high):
+            if r.sec[i] == number:
                 return np.uint8(SEC)
     return found
 
 
 @njit(cache=True, nogil=True)
-def protein_size(t, row):  # type: ignore[no-untyped-def]
+def protein_size(r):  # type: ignore[no-untyped-def]
     """Residues of the unchanged protein, without the stop at its end."""
-    size = cds_size(t, row)
-    count = size // 3
-    if size % 3 == 0 and count > 0 and reference_residue(t, row, count - 1) == STOP:
+    count = r.size // 3
+    if r.size % 3 == 0 and count > 0 and reference_residue(r, count - 1) == STOP:
         count -= 1
     return count
 
 
-@njit(cache=True, nogil=True)
-def changed_size(t, row, change):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def changed_size(r):  # type: ignore[no-untyped-def]
     """Bases from the first coding base (pad counted) to the end of the changed transcript."""
-    return np.int64(t.length[row]) - t.coding_start[row] + t.pad[row] - (change.end - change.start) + change.size
+    return r.limit - r.first - (r.end - r.start) + r.added
 
 
 @njit(cache=True, nogil=True)
-def _mirrored_base(t, row, change, position):  # type: ignore[no-untyped-def]
+def _mirrored_base(r, position):  # type: ignore[no-untyped-def]
     """Base of the 3' UTR as VEP reads it of a transcript on the minus strand, when its sequence comes from a FASTA file.
 
     It takes each exon's place from the wrong end of the transcript: an exon [a, b) of the transcript [s, e) is read at
     [s + e - b, s + e - a). So its distance to a stop in the UTR is wrong; `style.Style.vep` decides.
     """
-    at = contig_of(t, row, position - t.pad[row] + t.coding_start[row])
-    if at < 0 or change.base < 0:
+    cdna = position - r.pad + r.coding_start
+    exon = r.exon_low
+    while exon + 1 < r.exon_high and r.exon_cdna[exon] > cdna:
+        exon += 1
+    at = r.ends - r.exon_starts[exon] - 1 - (cdna - r.exon_cdna[exon])
+    if r.base < 0 or r.first + position >= r.limit:
         return np.uint8(_N)
-    exon = exon_at_or_after(t, row, at)
-    at += np.int64(t.start[row]) + t.end[row] - t.exon_starts[exon] - t.exon_ends[exon]
-    return COMPLEMENT[change.sequence[change.base + at]]
+    return COMPLEMENT[r.sequence[r.base + at]]
 
 
-@njit(cache=True, nogil=True)
-def _changed_base(t, row, change, position):  # type: ignore[no-untyped-def]
-    if position < change.start:
-        return base_at(t, row, position)
-    if position < change.start + change.size:
-        return inserted(change.alt_bytes, change.low, change.high, change.turn, change.forward, position - change.start)
-    position += change.end - change.start - change.size
-    if change.mirrored and position >= cds_size(t, row):
-        return _mirrored_base(t, row, change, position)
-    return base_at(t, row, position)
+@njit(cache=True, nogil=True, inline="always")
+def _changed_base(r, position):  # type: ignore[no-untyped-def]
+    if position < r.start:
+        return base_at(r, position)
+    if position < r.start + r.added:
+        return inserted(r.alt_bytes, r.low, r.high, r.turn, r.forward, position - r.start)
+    position += r.end - r.start - r.added
+    if r.mirrored and position >= r.size:
+        return _mirrored_base(r, position)
+    return base_at(r, position)
 
 
-@njit(cache=True, nogil=True)
-def changed_residue(t, row, change, number):  # type: ignore[no-untyped-def]
+@njit(cache=True, nogil=True, inline="always")
+def changed_residue(r, number):  # type: ignore[no-untyped-def]
     """Residue of the changed transcript, read on into the 3' UTR."""
     at = 3 * number
-    shift = change.size - (change.end - change.start)
-    inside = at + 3 <= cds_size(t, row) + shift
-    if at + 3 <= change.start:
-        return reference_residue(t, row, number)
-    if inside and at >= change.start + change.size and shift % 3 == 0:
-        return reference_residue(t, row, number - shift // 3)
-    return residue(
-        t.code[row],
-        _changed_base(t, row, change, at),
-        _changed_base(t, row, change, at + 1),
-        _changed_base(t, row, change, at + 2),
-    )
+    shift = r.added - (r.end - r.start)
+    if at + 3 <= r.start:
+        return reference_residue(r, number)
+    if shift % 3 == 0 and at >= r.start + r.added and at + 3 <= r.size + shift:
+        return reference_residue(r, number - shift // 3)
+    return residue(r.code, _changed_base(r, at), _changed_base(r, at + 1), _changed_base(r, at + 2))
 
 
 @njit(cache=True, nogil=True)
-def next_stop(t, row, change, number):  # type: ignore[no-untyped-def]
+def next_stop(r, number):  # type: ignore[no-untyped-def]
     """Number of the first stop of the changed transcript at or behind a residue; -1 where none follows, or an unknown one comes first."""
-    for at in range(number, changed_size(t, row, change) // 3):
-        found = changed_residue(t, row, change, at)
+    for at in range(number, changed_size(r) // 3):
+        found = changed_residue(r, at)
         if found == STOP:
             return at
         if found == UNKNOWN:

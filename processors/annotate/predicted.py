@@ -80,10 +80,11 @@ def predict(
     """Fill `effect` and `lost` of the rows of n alleles on one contig.
 
     Allele i replaces [start, end) of the contig by `alt[alt_from:alt_to]` (`annotate.regions`); its rows are `offsets[i]` to
-    `offsets[i + 1]`, with the `transcript` and `terms` that `call_consequences` found.
+    `offsets[i + 1]`, with the `transcript` and `terms` that `call_consequences` found. (`alt` is copied: the bases of a moved insertion are
+    an array that can be written, and so kernels are compiled for one kind of array only.)
     """
     sequence, base, length = genome.sequence, np.int64(genome.sequence_offsets[contig]), np.int64(genome.lengths[contig])
-    _predict(layout, sequence, base, length, start, end, alt, alt_from, alt_to, offsets, transcript, terms, effect, lost)
+    _predict(layout, sequence, base, length, start, end, alt.copy(), alt_from, alt_to, offsets, transcript, terms, effect, lost)
     last = terms_at_3prime(layout, genome, contig, start, end, alt, alt_from, alt_to, offsets, transcript, terms)
     effect[last != terms] |= _SHIFT_SENSITIVE
 
@@ -104,7 +105,7 @@ def terms_at_3prime(
     """Terms of each row at the 3'-most place on its transcript; they are not stored, this finds them again. Arrays as in `predict`."""
     sequence, base, length = genome.sequence, np.int64(genome.sequence_offsets[contig]), np.int64(genome.lengths[contig])
     out = np.empty(len(terms), dtype=np.uint64)
-    terms_at_last(layout, sequence, base, length, start, end, alt, alt_from, alt_to, offsets, transcript, terms, out)
+    terms_at_last(layout, sequence, base, length, start, end, alt.copy(), alt_from, alt_to, offsets, transcript, terms, out)
     return out
 
 
@@ -212,8 +213,7 @@ def _at_sites(t, row, s, e, alt, lo, hi, sequence, base, length):  # type: ignor
 
 
 @njit(cache=True, nogil=True)
-def _doubtful(t, row, bits, effect, lost):  # type: ignore[no-untyped-def]
-    status = t.status[row]
+def _doubtful(status, bits, effect, lost):  # type: ignore[no-untyped-def]
     if status == 0 or bits & (_SITES | _ABLATION | _PROTEIN) == _NO_TERMS:
         return False
     if status & _SHAKY:
@@ -250,7 +250,7 @@ def _predict(  # type: ignore[no-untyped-def]
                 if coding and bits & _READ:
                     more, gone = _in_exon(t, row, s, e, alt, lo, hi, bits)
                     found |= more
-            if coding and _doubtful(t, row, bits, found, gone):
+            if coding and _doubtful(t.status[row], bits, found, gone):
                 found |= _DOUBTFUL
             effect[j] = found
             lost[j] = gone

@@ -33,35 +33,29 @@ def turned(alt, lo, hi, k):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _move(t, row, s, e, up, bits):  # type: ignore[no-untyped-def]
-    """How far the event moves on a transcript; 0 also where the terms cannot change by it."""
-    if t.strand[row] < 0 or s >= t.end[row] or e + up <= t.start[row]:
-        return np.int64(0)
-    k = min(up, np.int64(t.end[row]) - e - (1 if s == e else 0))
-    if e + k <= t.start[row]:
-        return np.int64(0)
-    if k > 0 and bits | _WITHIN_INTRON == _WITHIN_INTRON:
-        exon = exon_at_or_after(t, row, e)
-        if t.exon_starts[exon] - FLANK - 2 > e + k:
-            return np.int64(0)
-    return k
-
-
-@njit(cache=True, nogil=True)
 def terms_at_last(  # type: ignore[no-untyped-def]
     t, sequence, base, length, start, end, alt, alt_from, alt_to, offsets, transcript, terms, out
 ):
-    """Fill `out` with the terms of each row at the 3'-most place; `terms` are those at the given one. Arrays as in `predicted.predict`."""
+    """Fill `out` with the terms of each row at the 3'-most place; `terms` are those at the given one. Arrays as in `predicted.predict`.
+
+    Within an intron, farther from its exons than any splice term reaches, a move changes nothing.
+    """
     for i in range(start.shape[0]):
         s, e, lo, hi = np.int64(start[i]), np.int64(end[i]), np.int64(alt_from[i]), np.int64(alt_to[i])
         _, up = steps(s, e, hi - lo, lo, alt, sequence, base, length)
         for j in range(offsets[i], offsets[i + 1]):
             out[j] = terms[j]
-            if up > 0:
-                row = np.int64(transcript[j])
-                k = _move(t, row, s, e, up, terms[j])
-                if k > 0:
-                    out[j] = touching(t, row, s + k, e + k, sequence, base, turned(alt, lo, hi, k), np.int64(0), hi - lo)[0]
+            if up == 0:
+                continue
+            row = np.int64(transcript[j])
+            if t.strand[row] < 0 or s >= t.end[row] or e + up <= t.start[row]:
+                continue
+            k = min(up, np.int64(t.end[row]) - e - (1 if s == e else 0))
+            if k <= 0 or e + k <= t.start[row]:
+                continue
+            if terms[j] | _WITHIN_INTRON == _WITHIN_INTRON and t.exon_starts[exon_at_or_after(t, row, e)] - FLANK - 2 > e + k:
+                continue
+            out[j] = touching(t, row, s + k, e + k, sequence, base, turned(alt, lo, hi, k), np.int64(0), hi - lo)[0]
 
 
 def milder(first: U64, second: U64) -> U64:

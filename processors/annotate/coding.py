@@ -9,24 +9,25 @@ Kernels; names as in `annotate.sequence`.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import njit
 
 from processors.annotate import terms
-from processors.annotate.codons import NUMBER, STOP, UNKNOWN
+from processors.annotate.codons import STOP, UNKNOWN
 from processors.annotate.ends import overlaps_start, overlaps_stop, start_codon_is_atg, start_moves, stop_moves
 from processors.annotate.sequence import (
     changed_base,
-    changed_length,
-    changed_residue,
     coding_base,
     coding_length,
     coding_span,
-    codon_span,
+    inserted_base,
     protein_length,
     reference_residue,
     translated,
 )
+from processors.annotate.stretch import Compared, compare, known_bases, residue_after, residue_before, stretch
 
 _STOP_GAINED = np.uint64(terms.STOP_GAINED)
 _FRAMESHIFT = np.uint64(terms.FRAMESHIFT)
@@ -45,87 +46,26 @@ _ZERO = np.uint64(0)
 _NO_RESIDUE = np.uint8(0)
 
 
-@njit(cache=True, nogil=True)
-def known_bases(alt, lo, hi):  # type: ignore[no-untyped-def]
-    """Whether the inserted bases are all A, C, G or T."""
-    while lo < hi and NUMBER[alt[lo]] < 4:
-        lo += 1
-    return lo == hi
+class Event(NamedTuple):
+    """An event on a transcript, as the predicates below ask for it; scalars but for `alt`."""
+
+    a: Any  # cDNA span
+    b: Any
+    c: Any  # coding span
+    d: Any
+    alt: Any
+    lo: Any
+    hi: Any
+    longer: Any  # more bases come than go
+    shorter: Any
+    known: Any  # the bases that come are all known
+    inside: Any  # both ends lie in the coding sequence
+    partial: Any  # it begins in a last codon that is not whole
 
 
 @njit(cache=True, nogil=True)
-def reference_bases(t, row, k0, k1):  # type: ignore[no-untyped-def]
-    """Bases of the reference's codons [k0, k1), which end with the coding sequence."""
-    return max(min(3 * k1, coding_length(t, row)) - 3 * k0, 0)
-
-
-@njit(cache=True, nogil=True)
-def changed_bases(t, row, c, d, lo, hi, k0, k1):  # type: ignore[no-untyped-def]
-    """Bases that the allele puts in the place of codons [k0, k1); they run on into the 3' UTR where a codon does."""
-    wanted = 3 * (k1 - k0) + (hi - lo) - (d - c)
-    return max(min(wanted, changed_length(t, row, c, d, lo, hi) - 3 * k0), 0)
-
-
-@njit(cache=True, nogil=True)
-def reference_residues(t, row, k0, bases):  # type: ignore[no-untyped-def]
-    """Residues that `bases` bases from codon k0 of the reference are written with: the whole codons, and X for a rest."""
-    whole = bases // 3
-    if bases % 3 == 0 or (whole == 1 and reference_residue(t, row, k0) == STOP):
-        return whole
-    return whole + 1
-
-
-@njit(cache=True, nogil=True)
-def changed_residues(t, row, c, d, alt, lo, hi, k0, bases):  # type: ignore[no-untyped-def]
-    """The same of the changed sequence."""
-    whole = bases // 3
-    if bases % 3 == 0 or (whole == 1 and changed_residue(t, row, c, d, alt, lo, hi, k0) == STOP):
-        return whole
-    return whole + 1
-
-
-@njit(cache=True, nogil=True)
-def reference_at(t, row, k0, bases, i):  # type: ignore[no-untyped-def]
-    """Residue i of those."""
-    return reference_residue(t, row, k0 + i) if i < bases // 3 else np.uint8(UNKNOWN)
-
-
-@njit(cache=True, nogil=True)
-def changed_at(t, row, c, d, alt, lo, hi, k0, bases, i):  # type: ignore[no-untyped-def]
-    """Residue i of those."""
-    return changed_residue(t, row, c, d, alt, lo, hi, k0 + i) if i < bases // 3 else np.uint8(UNKNOWN)
-
-
-@njit(cache=True, nogil=True)
-def _reads_on(t, row, c, d, alt, lo, hi, k0, k1, alt_bases, alt_count):  # type: ignore[no-untyped-def]
-    """Whether the protein with the changed residues in their place begins as the reference, which is one or two residues shorter."""
-    length = protein_length(t, row)
-    grown = alt_count - (min(k1, length) - k0)
-    if grown < 1 or grown > 2:
-        return False
-    for i in range(k0, length):
-        j = i - k0
-        other = changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, j) if j < alt_count else reference_residue(t, row, i - grown)
-        if reference_residue(t, row, i) != other:
-            return False
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _codons_shrink(t, row, c, d, alt, lo, hi, k0, ref_bases, alt_bases):  # type: ignore[no-untyped-def]
-    """Whether the changed codons are the reference's without one stretch: a stretch at one end, or whole codons inside."""
-    i = 3 * k0
-    head = 0
-    while head < alt_bases and coding_base(t, row, i + head) == changed_base(t, row, c, d, alt, lo, hi, i + head):
-        head += 1
-    if head == alt_bases:
-        return True
-    tail = 0
-    while tail < alt_bases and coding_base(t, row, i + ref_bases - 1 - tail) == changed_base(
-        t, row, c, d, alt, lo, hi, i + alt_bases - 1 - tail
-    ):
-        tail += 1
-    return tail == alt_bases or (head + tail >= alt_bases and (ref_bases - alt_bases) % 3 == 0)
+def _when(said, term):  # type: ignore[no-untyped-def]
+    return term if said else _ZERO
 
 
 @njit(cache=True, nogil=True)
@@ -147,10 +87,139 @@ def _substitution(t, row, i, base):  # type: ignore[no-untyped-def]
             return _STOP_RETAINED, before, after
         return _CODING if before == UNKNOWN else _SYNONYMOUS, before, after
     if after == STOP:
-        return _STOP_GAINED | (_CODING if before == UNKNOWN else _ZERO), before, after
+        return _STOP_GAINED | _when(before == UNKNOWN, _CODING), before, after
     if before == STOP:
         return _STOP_LOST, before, after
-    return _MISSENSE | (_CODING if UNKNOWN in (before, after) else _ZERO), before, after
+    return _MISSENSE | _when(UNKNOWN in (before, after), _CODING), before, after
+
+
+@njit(cache=True, nogil=True)
+def _reads_on(t, row, x):  # type: ignore[no-untyped-def]
+    """Whether the protein with the changed residues in their place begins as the reference, which is one or two residues shorter."""
+    length = protein_length(t, row)
+    grown = x.alt_count - (min(x.k1, length) - x.k0)
+    if grown < 1 or grown > 2:
+        return False
+    i = x.k0
+    while i < length:
+        j = i - x.k0
+        other = residue_after(t, row, x, j) if j < x.alt_count else reference_residue(t, row, i - grown)
+        if reference_residue(t, row, i) != other:
+            return False
+        i += 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _keeps_stop(t, row, x, y):  # type: ignore[no-untyped-def]
+    """Whether the changed residues, of which there are some, still end the protein where it ended."""
+    before = residue_before(t, row, x, 0) if x.ref_count == 1 else _NO_RESIDUE
+    after = residue_after(t, row, x, 0)
+    if before == UNKNOWN and after == UNKNOWN and x.alt_count == 1:
+        return False
+    if x.k0 + 1 > protein_length(t, row) and y.alt_stop == 0:
+        return True
+    if (before == after and y.alt_stop >= 0) or (y.ref_stop >= 0 and y.ref_stop == y.alt_stop):
+        return True
+    return _reads_on(t, row, x)
+
+
+@njit(cache=True, nogil=True)
+def _stop(t, row, v, x, y, read):  # type: ignore[no-untyped-def]
+    """(stop lost, stop retained)."""
+    resized = v.longer or v.shorter
+    at_stop = v.known and resized and overlaps_stop(t, row, v.a, v.b)
+    moved = at_stop and v.c >= 0 and stop_moves(t, row, v.a, v.b, v.c, v.alt, v.lo, v.hi)
+    lost = (y.ref_stop >= 0 and y.alt_stop < 0) if read else moved
+    if v.partial or lost:
+        return lost, False
+    if read and x.alt_count > 0:
+        return False, _keeps_stop(t, row, x, y)
+    return False, at_stop and not moved
+
+
+@njit(cache=True, nogil=True)
+def _shrinks(t, row, x):  # type: ignore[no-untyped-def]
+    """Whether the changed codons are the reference's without one stretch: a stretch at one end, or whole codons inside."""
+    if x.alt_bases >= x.ref_bases:
+        return False
+    i = 3 * x.k0
+    head, tail = 0, 0
+    while head < x.alt_bases and coding_base(t, row, i + head) == changed_base(t, row, x.c, x.d, x.alt, x.lo, x.hi, i + head):
+        head += 1
+    while tail < x.alt_bases and coding_base(t, row, i + x.ref_bases - 1 - tail) == changed_base(
+        t, row, x.c, x.d, x.alt, x.lo, x.hi, i + x.alt_bases - 1 - tail
+    ):
+        tail += 1
+    inner = head + tail >= x.alt_bases and (x.ref_bases - x.alt_bases) % 3 == 0
+    return x.alt_bases in (head, tail) or inner
+
+
+@njit(cache=True, nogil=True)
+def _start_retained(t, row, v, at_start):  # type: ignore[no-untyped-def]
+    """Whether an event at the start codon leaves a start."""
+    if not (at_start and v.known):
+        return False
+    if v.longer or v.shorter:
+        return not start_moves(t, row, v.a, v.b, v.alt, v.lo, v.hi)
+    return start_codon_is_atg(t, row, v.a, v.b, v.alt, v.lo, v.hi)
+
+
+@njit(cache=True, nogil=True)
+def _start_lost(t, row, v, x, y, read, retained, whole):  # type: ignore[no-untyped-def]
+    """Whether an event at the start codon takes it away; `whole` says that it only puts codons in or takes some out."""
+    if v.known:
+        if (v.longer or v.shorter) and not retained and not whole:
+            return True
+        five, length = t.coding_start[row], coding_length(t, row)
+        if five > 0 and v.b <= five + length and not start_codon_is_atg(t, row, v.a, v.b, v.alt, v.lo, v.hi):
+            return True
+    if not read or x.ref_count == 0 or x.alt_count == 0 or x.k0 > 0:
+        return False
+    if x.alt_count == 1 and residue_after(t, row, x, 0) == UNKNOWN:
+        return False
+    return not y.begins and not y.ends
+
+
+@njit(cache=True, nogil=True)
+def _judged(t, row, v, x, y, touched, complete):  # type: ignore[no-untyped-def]
+    """Terms of an event whose stretch is known, or is empty and nothing where it cannot be read."""
+    read = v.inside and v.known
+    at_start = overlaps_start(t, row, v.a, v.b)
+    stop_lost, stop_retained = _stop(t, row, v, x, y, read)
+    shifts = v.inside and not v.partial and not stop_retained and ((v.hi - v.lo) - (v.d - v.c)) % 3 != 0
+    deletes = v.inside and not v.partial and not shifts and _shrinks(t, row, x)
+    retained = _start_retained(t, row, v, at_start)
+    inserts = read and not shifts and x.alt_bases > x.ref_bases and y.keeps and not (retained and y.ends)
+    start_lost = at_start and _start_lost(t, row, v, x, y, read, retained, inserts or deletes)
+    inserts &= not start_lost
+    same_count = x.ref_count == x.alt_count
+    alters = (
+        read and not same_count and y.ref_stop != 0 and y.alt_stop != 0 and not y.begins and not y.ends
+        and not deletes and not start_lost and not shifts
+    )  # fmt: skip
+    gained = read and not stop_retained and y.alt_stop >= 0 and y.ref_stop < 0
+    same = read and same_count and y.begins
+    resized = v.longer or v.shorter
+    substitutes = read and not resized and same_count and not same
+    silent = same and x.ref_count > 0 and not stop_retained and not retained and not y.unknown
+    unread = touched and not complete and (not read or y.unknown)
+    said = shifts or deletes or alters or retained or start_lost or stop_retained or stop_lost
+    return (
+        _when(gained, _STOP_GAINED)
+        | _when(shifts and resized, _FRAMESHIFT)
+        | _when(stop_lost, _STOP_LOST)
+        | _when(start_lost, _START_LOST)
+        | _when(inserts and v.longer, _INFRAME_INSERTION)
+        | _when(deletes and v.shorter, _INFRAME_DELETION)
+        | _when(substitutes and not (start_lost or stop_lost or gained or v.partial or stop_retained), _MISSENSE)
+        | _when(alters, _PROTEIN_ALTERING)
+        | _when(v.partial, _INCOMPLETE)
+        | _when(retained, _START_RETAINED)
+        | _when(stop_retained, _STOP_RETAINED)
+        | _when(silent, _SYNONYMOUS)
+        | _when(unread and not said, _CODING)
+    )
 
 
 @njit(cache=True, nogil=True)
@@ -164,121 +233,13 @@ def coding(t, row, a, b, size, alt, lo, hi, touched, complete):  # type: ignore[
     c, d = coding_span(t, row, a, b)
     known = known_bases(alt, lo, hi)
     inside = c >= 0 and d >= 0
-    at_start = overlaps_start(t, row, a, b)
-    length = coding_length(t, row)
-    if inside and known and size == 1 and n == 1 and not at_start and 3 * (c // 3) + 3 <= length and not complete:
-        return _substitution(t, row, c, changed_base(t, row, c, d, alt, lo, hi, c))
-
-    k0, k1, ref_bases, alt_bases, ref_count, alt_count = c // 3, np.int64(-1), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    ref_stop, alt_stop, ref_unknown, alt_unknown = -1, -1, False, False
-    read = inside and known
-    if inside:
-        k0, k1 = codon_span(c, d)
-        ref_bases, alt_bases = reference_bases(t, row, k0, k1), changed_bases(t, row, c, d, lo, hi, k0, k1)
-    if read:
-        ref_count = reference_residues(t, row, k0, ref_bases)
-        alt_count = changed_residues(t, row, c, d, alt, lo, hi, k0, alt_bases)
-        for i in range(ref_count):
-            found = reference_at(t, row, k0, ref_bases, i)
-            ref_unknown |= found == UNKNOWN
-            if found == STOP and ref_stop < 0:
-                ref_stop = i
-        for i in range(alt_count):
-            found = changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, i)
-            alt_unknown |= found == UNKNOWN
-            if found == STOP and alt_stop < 0:
-                alt_stop = i
-
-    # how the two stretches of residues lie to each other; `retained` lets the allele's end with its first stop
-    same, begins, ends, begins_retained, ends_retained = False, False, False, False, False
-    if read:
-        trimmed = alt_stop + 1 if alt_stop >= 0 else alt_count
-        begins, ends = ref_count <= alt_count, ref_count <= alt_count
-        begins_retained, ends_retained = ref_count <= trimmed, ref_count <= trimmed
-        for i in range(ref_count):
-            before = reference_at(t, row, k0, ref_bases, i)
-            if begins and before != changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, i):
-                begins, begins_retained = False, False
-            if ends and before != changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, alt_count - ref_count + i):
-                ends = False
-            if ends_retained and before != changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, trimmed - ref_count + i):
-                ends_retained = False
-        same = begins and ref_count == alt_count
-
-    partial = c >= 0 and 0 < length - 3 * (c // 3) < 3
-    stop_moved = known and overlaps_stop(t, row, a, b) and n != size and c >= 0 and stop_moves(t, row, a, b, c, alt, lo, hi)
-    stop_lost = (ref_stop >= 0 and alt_stop < 0) if read else stop_moved
-    stop_retained = False
-    if not partial and not stop_lost:
-        if read and alt_count > 0:
-            first = changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, 0)
-            both_unknown = ref_count == 1 and alt_count == 1 and ref_unknown and alt_unknown
-            stop_retained = not both_unknown and (
-                (k0 + 1 > protein_length(t, row) and alt_stop == 0)
-                or (ref_count == 1 and alt_stop >= 0 and first == reference_at(t, row, k0, ref_bases, 0))
-                or (ref_stop >= 0 and ref_stop == alt_stop)
-                or _reads_on(t, row, c, d, alt, lo, hi, k0, k1, alt_bases, alt_count)
-            )
-        else:
-            stop_retained = known and n != size and overlaps_stop(t, row, a, b) and not stop_moved
-    shifts = inside and not partial and not stop_retained and (n - (d - c)) % 3 != 0
-    inframe_deletion = (
-        inside and not partial and not shifts and alt_bases < ref_bases
-        and _codons_shrink(t, row, c, d, alt, lo, hi, k0, ref_bases, alt_bases)
-    )  # fmt: skip
-
-    start_moved = known and at_start and n != size and start_moves(t, row, a, b, alt, lo, hi)
-    if n == size:
-        start_retained = at_start and known and start_codon_is_atg(t, row, a, b, alt, lo, hi)
-    else:
-        start_retained = at_start and known and not start_moved
-    inframe_insertion = (
-        read and not shifts and alt_bases > ref_bases and not (start_retained and ends) and (begins_retained or ends_retained)
-    )  # fmt: skip
-    start_lost = False
-    if at_start:
-        start_lost = start_moved and not (inframe_insertion or inframe_deletion)
-        if not start_lost and known and t.coding_start[row] > 0 and b <= t.coding_start[row] + length:
-            start_lost = not start_codon_is_atg(t, row, a, b, alt, lo, hi)
-        if not start_lost and read and ref_count > 0 and alt_count > 0 and not (alt_count == 1 and alt_unknown):
-            start_lost = k0 == 0 and not begins and not ends
-    inframe_insertion &= not start_lost
-    protein_altering = (
-        read and ref_count != alt_count and ref_stop != 0 and alt_stop != 0 and not begins and not ends
-        and not inframe_deletion and not start_lost and not shifts
-    )  # fmt: skip
-    stop_gained = read and not stop_retained and alt_stop >= 0 and ref_stop < 0
-
-    result = _ZERO
-    if stop_gained:
-        result |= _STOP_GAINED
-    if shifts and n != size:
-        result |= _FRAMESHIFT
-    if stop_lost:
-        result |= _STOP_LOST
-    if start_lost:
-        result |= _START_LOST
-    if inframe_insertion and n > size:
-        result |= _INFRAME_INSERTION
-    if inframe_deletion and n < size:
-        result |= _INFRAME_DELETION
-    lost = start_lost or stop_lost or stop_gained or partial or stop_retained
-    if n == size and read and not lost and not same and ref_count == alt_count:
-        result |= _MISSENSE
-    if protein_altering:
-        result |= _PROTEIN_ALTERING
-    if partial:
-        result |= _INCOMPLETE
-    if start_retained:
-        result |= _START_RETAINED
-    if stop_retained:
-        result |= _STOP_RETAINED
-    if same and ref_count > 0 and not (stop_retained or start_retained or alt_unknown or ref_unknown):
-        result |= _SYNONYMOUS
-    unread = not read or alt_unknown or ref_unknown
-    said = shifts or inframe_deletion or protein_altering or start_retained or start_lost or stop_retained or stop_lost
-    if touched and unread and not said and not complete:
-        result |= _CODING
-    if read and ref_bases == 3 and alt_bases == 3:
-        return result, reference_at(t, row, k0, ref_bases, 0), changed_at(t, row, c, d, alt, lo, hi, k0, alt_bases, 0)
+    rest = coding_length(t, row) - 3 * (c // 3)
+    if inside and known and size == 1 and n == 1 and rest >= 3 and not complete and not overlaps_start(t, row, a, b):
+        return _substitution(t, row, c, inserted_base(t, row, alt, lo, hi, 0))
+    event = Event(a, b, c, d, alt, lo, hi, n > size, n < size, known, inside, c >= 0 and 0 < rest < 3)
+    x = stretch(t, row, c if inside else np.int64(0), d if inside else np.int64(0), alt, lo, hi, known and inside)
+    y = compare(t, row, x) if inside and known else Compared(-1, -1, False, False, False, False)
+    result = _judged(t, row, event, x, y, touched, complete)
+    if inside and known and x.ref_bases == 3 and x.alt_bases == 3:
+        return result, residue_before(t, row, x, 0), residue_after(t, row, x, 0)
     return result, _NO_RESIDUE, _NO_RESIDUE

@@ -65,7 +65,7 @@ def _differs(genome, base, s, e, alt, lo, hi, at):  # type: ignore[no-untyped-de
 
 
 @njit(cache=True, nogil=True)
-def _one(flags, rs, re, near, far, low, high):  # type: ignore[no-untyped-def]
+def _one(flags, rs, re, near, far, low, high):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """`flags` with what one changed stretch (rs, re) does to one intron [low, high]; (near, far) are the outermost bases of the event.
 
     All are 1-based closed. Of several stretches the last one decides the splice region, unless a splice site was met before it.

@@ -93,7 +93,7 @@ def _numbers(t, row, s, e):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def within(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
+def within(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """(terms without those of the protein, exon, intron, coding sequence touched) of an event that touches a transcript's span.
 
     Numbers are those of the first exon and intron touched, 1-based in transcript order, 0: none.

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from processors.annotate import terms
 from processors.annotate.pick import pick_alleles
+from processors.annotate.predicted import predict
 from processors.annotate.regions import call_consequences, events
 from processors.knowledge.strings import string_buffers
 from schemas.chunks import ANNOTATION_FIELDS, LOOKUP_FIELDS, NONE, TRANSCRIPT, Answer, Chunk, Region
@@ -76,6 +77,10 @@ def call(chunk: Chunk, resources: Resources) -> Chunk:
     calls = call_consequences(
         resources.transcripts.layout, resources.pick_order, resources.genome, contig, options.reach, found.start, found.end, found.alt,
         found.alt_from, found.alt_to,
+    )  # fmt: skip
+    predict(
+        resources.transcripts.layout, resources.genome, contig, found.start, found.end, found.alt, found.alt_from, found.alt_to,
+        calls.offsets, calls.transcript, calls.terms, calls.effect, calls.lost,
     )  # fmt: skip
     fields: list[Any] = [getattr(calls, field.name) for field in TRANSCRIPT]
     rows = Rows(calls.offsets, *fields)

@@ -114,6 +114,10 @@ class Renderer:
         self._effect_of = Vocabulary(lambda bits: ",".join(names_of_effect(bits)) or missing)
         self._lost_of = Vocabulary(lambda parts: f"{parts / 10_000:.4g}" if parts else missing)
 
+    @property
+    def style(self) -> Style:
+        return self._style
+
     def columns(
         self, alleles: Alleles, flags: npt.NDArray[np.uint32], rows: TranscriptRows, wanted: Iterable[str] = NAMES
     ) -> dict[str, Column]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from processors.ingest.faults import Fault
 from processors.knowledge.sites_text import gather
 from processors.knowledge.sources.clinvar_terms import LABELS, Significance
 from processors.knowledge.sources.sites import Written
+from processors.output.structural import StructuralRows, StructuralTabler
 from processors.records import Records
 from processors.resources import Resources
 from schemas.chunks import Answer, Chunk, Scored
@@ -75,37 +76,60 @@ class Tabler:
         self._answers = {kind: Table.of(["", *(member.name.lower() for member in kind)]) for kind in (Answer, Scored)}
         self._blank = Table.of([missing], lasting=True)
         self._feature = Table.of([missing, "Transcript"], lasting=True)
+        self._overlaps = StructuralTabler(resources, renderer, columns, renderer.style, missing)
 
     def parts(self, records: Records, chunks: list[Chunk]) -> Iterator[Part]:
         """Parts of a block in the order of the file, every allele of the block in one of them."""
+        written = records.written
+        structural = StructuralRows.of(written, self._resources)
+        for first, behind, chunk, rows in self._runs(records, chunks):
+            # few structural alleles may have more rows than all others together
+            for low, high in structural.pieces(written.record, first, behind):
+                a, b = (int(place) for place in np.searchsorted(rows, (low, high)))
+                some = None if chunk is None or a == b else replace(chunk, rows=chunk.rows.slice(a, b - a))
+                yield self._part(written, low, high, some, rows[a:b], structural.within(low, high))
+
+    def _runs(self, records: Records, chunks: list[Chunk]) -> Iterator[tuple[int, int, Chunk | None, npt.NDArray[np.int64]]]:
+        """(first, behind, chunk, its rows) of the stretches of a block that one chunk covers."""
         written, first = records.written, 0
         total = len(written.fault)
         if not chunks and total:
-            yield self._part(written, 0, total, None, np.empty(0, dtype=np.int64))
+            yield 0, total, None, np.empty(0, dtype=np.int64)
         for number, (chunk, rows) in enumerate(zip(chunks, records.rows, strict=True)):
             last = number == len(chunks) - 1
             # the alleles that cannot be used and stand behind this chunk's last record go with the next chunk
             behind = total if last else self._end_of_record(written, int(rows[-1]))
-            yield self._part(written, first, behind, chunk, rows)
+            yield first, behind, chunk, rows
             first = behind
 
     @staticmethod
     def _end_of_record(written: Written, allele: int) -> int:
         return int(np.searchsorted(written.record, written.record[allele], side="right"))
 
-    def _part(self, written: Written, first: int, behind: int, chunk: Chunk | None, rows: npt.NDArray[np.int64]) -> Part:
-        faulty = first + np.flatnonzero(written.fault[first:behind] != 0)
+    def _part(
+        self,
+        written: Written,
+        first: int,
+        behind: int,
+        chunk: Chunk | None,
+        rows: npt.NDArray[np.int64],
+        structural: StructuralRows,
+    ) -> Part:
+        faulty = np.setdiff1d(first + np.flatnonzero(written.fault[first:behind] != 0), structural.site, assume_unique=True)
         found: list[tuple[npt.NDArray[np.int64], dict[str, Column]]] = []
         if chunk is not None:
             found.append(self._chunk(written, chunk, rows))
         if len(faulty):
-            found.append((faulty, self._faults(written.fault[faulty])))
+            found.append((faulty, self._faults(*_reasons(written.fault[faulty]))))
+        if len(structural.site):
+            found += self._structural(written, structural)
         site, columns = found[0]
         if len(found) > 1:
             site = np.concatenate([place for place, _ in found])
             order = np.argsort(site, kind="stable")
             site = site[order]
-            columns = {name: stack([part[name] for _, part in found]).take(order) for name in columns}
+            common = set.intersection(*({*part} for _, part in found))
+            columns = {name: stack([part[name] for _, part in found]).take(order) for name in columns if name in common}
         at = (site - first).astype(np.int32)
         spans = {"id": written.name, "chrom": written.chrom, "pos": written.position, "ref": written.ref, "alt": written.alt_text}
         for name in _OWN:
@@ -146,12 +170,25 @@ class Tabler:
         pick_rows(order.keys, order.shift, gene, self._picking.group is Group.GENE, offsets, rows.transcript, rows.terms, marked)
         return marked
 
-    def _faults(self, codes: npt.NDArray[np.uint8]) -> dict[str, Column]:
-        nothing = Column(np.zeros(len(codes), dtype=np.int32), self._blank)
+    def _structural(self, written: Written, here: StructuralRows) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, Column]]]:
+        for site, rows, columns in self._overlaps.tables(written, here):
+            marked = self._marked(rows, written.record[here.site])
+            kept = np.flatnonzero(marked) if self._picking.reduce else np.arange(len(rows))
+            columns["pick"] = Column(marked.astype(np.int32), self._said)
+            if "feature" in self._columns:
+                columns["feature"] = Column((rows.transcript < len(self._resources.transcripts)).astype(np.int32), self._feature)
+            mine = (*_OWN, "allele", "allele_number")
+            yield site[kept], {name: column.take(kept) for name, column in columns.items() if name not in mine}
+        site, flags = self._overlaps.problems(written, here)
+        if len(site):
+            yield site, self._faults(np.arange(len(site)), flags)
+
+    def _faults(self, index: npt.NDArray[Any], reasons: list[str]) -> dict[str, Column]:
+        """Rows that say nothing but why: row r has `reasons[index[r]]`."""
+        nothing = Column(np.zeros(len(index), dtype=np.int32), self._blank)
         columns = {name: nothing for name in self._columns if name not in (*_OWN, "allele", "allele_number")}
-        kinds, index = np.unique(codes, return_inverse=True)
-        columns["flags"] = Column(index.reshape(-1).astype(np.int32), Table.of([Fault(code).reason for code in kinds.tolist()]))
-        columns["pick"] = Column(np.zeros(len(codes), dtype=np.int32), self._said)
+        columns["flags"] = Column(index.astype(np.int32), Table.of(reasons))
+        columns["pick"] = Column(np.zeros(len(index), dtype=np.int32), self._said)
         return columns
 
     def _value(self, name: str, batch: pa.RecordBatch) -> Table:
@@ -174,6 +211,11 @@ class Tabler:
         starts, ends = np.full(len(values), size, dtype=np.int64), np.full(len(values), size + len(blank), dtype=np.int64)
         starts[given], ends[given] = texts.starts[:-1], texts.ends[:-1]
         return Table(starts, ends, np.concatenate([texts.data, blank]))
+
+
+def _reasons(codes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    kinds, index = np.unique(codes, return_inverse=True)
+    return index.reshape(-1), [Fault(code).reason for code in kinds.tolist()]
 
 
 def _coded(labels: Table, codes: npt.NDArray[Any]) -> Table:

@@ -55,6 +55,10 @@ class Places:
     def __len__(self) -> int:
         return len(self.kind)
 
+    def slice(self, a: int, b: int) -> Places:
+        values: dict[str, Any] = {name: value[a:b] for name, value in self.__dict__.items()}
+        return Places(**values)
+
 
 def places_of(sites: Sites, table: ContigTable) -> Places:
     """Places of structural ALTs on a build."""

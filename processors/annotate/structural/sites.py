@@ -41,6 +41,10 @@ class Sites:
     def __len__(self) -> int:
         return len(self.row)
 
+    def slice(self, a: int, b: int) -> Sites:
+        values: dict[str, Any] = {name: value[a:b] for name, value in self.__dict__.items() if name != "text"}
+        return Sites(text=self.text, **values)
+
 
 @njit(cache=True, nogil=True)
 def _find(text, offsets, alt_index, chrom, position, alt, info, cut):  # type: ignore[no-untyped-def]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,6 +71,9 @@ class Structural:
 
     def __len__(self) -> int:
         return len(self.sites)
+
+    def slice(self, a: int, b: int) -> Structural:
+        return replace(self, sites=self.sites.slice(a, b), places=self.places.slice(a, b))
 
     def row_counts(self) -> npt.NDArray[np.int64]:
         """Rows that each record will have."""

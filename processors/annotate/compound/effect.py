@@ -1,7 +1,7 @@
 """What a cluster does to the protein of its transcript: terms, codons, residues, names. Exact code for the few, one cluster at a time.
 
-Terms are those of Ensembl VEP for the whole as one change: see `terms_of`. The genetic code is the transcript's; selenocysteine is kept
-where no base is inserted or lost.
+Terms are those of `annotate.coding` for the whole as one change of the spliced sequence, from its first to its last changed base. The
+genetic code is the transcript's; selenocysteine is kept where no base is inserted or lost.
 """
 
 from __future__ import annotations
@@ -12,23 +12,15 @@ from functools import cached_property
 import numpy as np
 
 from processors.annotate import terms
-from processors.annotate.codons import CODES, NUMBER, UNKNOWN
+from processors.annotate.coding import coding
+from processors.annotate.codons import CODES, COMPLEMENT, NUMBER, UNKNOWN
 from processors.annotate.compound.clusters import Cluster, Part
-from processors.annotate.compound.names import change_name, protein_name
+from processors.annotate.compound.names import change_name, protein_name, trimmed
 from processors.knowledge.transcripts import Layout, Status
 from schemas.compounds import NOT_CALLED, CompoundFlag, CompoundKind
 
-_FRAMESHIFT = terms.mask("frameshift_variant")
-_STOP_GAINED = terms.mask("stop_gained")
 _STOP_LOST = terms.mask("stop_lost")
-_STOP_RETAINED = terms.mask("stop_retained_variant")
 _START_LOST = terms.mask("start_lost")
-_START_RETAINED = terms.mask("start_retained_variant")
-_INSERTION = terms.mask("inframe_insertion")
-_DELETION = terms.mask("inframe_deletion")
-_ALTERING = terms.mask("protein_altering_variant")
-_MISSENSE = terms.mask("missense_variant")
-_SYNONYMOUS = terms.mask("synonymous_variant")
 _INCOMPLETE = terms.mask("incomplete_terminal_codon_variant")
 _UNUSUAL = Status.STOP_INSIDE | Status.UNKNOWN_BASES | Status.CODING_GAPPED | Status.DIFFERS_FROM_GENOME | Status.PHASE_BROKEN
 
@@ -37,13 +29,11 @@ _UNUSUAL = Status.STOP_INSIDE | Status.UNKNOWN_BASES | Status.CODING_GAPPED | St
 class Reading:
     """The coding sequence of one transcript: `text` from the first base of the first codon to the end of the transcript."""
 
+    layout: Layout
+    row: int
     text: bytes
     coding: int  # bases of `text` that are coding, pad included
     pad: int
-    code: int
-    start_known: bool
-    end_known: bool
-    decay: bool
     unusual: bool
     selenocysteines: frozenset[int]
 
@@ -57,12 +47,23 @@ class Reading:
         bases = NUMBER[np.frombuffer(sequence[: len(sequence) // 3 * 3], dtype=np.uint8)].reshape(-1, 3).astype(np.int64)
         known = (bases < 4).all(axis=1)
         number = np.where(known, bases[:, 0] * 16 + bases[:, 1] * 4 + bases[:, 2], 0)
-        return bytes(np.where(known, CODES[self.code][number], np.uint8(UNKNOWN)).astype(np.uint8)).decode()
+        return bytes(np.where(known, CODES[self.layout.code[self.row]][number], np.uint8(UNKNOWN)).astype(np.uint8)).decode()
 
     def residues(self, sequence: bytes, first: int) -> str:
         """Residues of codons that stand at their own place, from codon `first`: selenocysteines are read as such."""
         plain = self.translate(sequence)
         return "".join("U" if one == "*" and first + k in self.selenocysteines else one for k, one in enumerate(plain))
+
+    def terms(self, parts: tuple[Part, ...]) -> int:
+        """Terms of parts by position as one change."""
+        low, high = parts[0].start, max(part.end for part in parts)
+        low, high, new = trimmed(self.text, low, high, edited(self.text, low, high, parts))
+        alt = np.frombuffer(new or b"N", dtype=np.uint8)
+        if self.layout.strand[self.row] < 0:
+            alt = COMPLEMENT[alt[::-1]]
+        first = int(self.layout.coding_start[self.row]) - self.pad
+        found, _, _ = coding(self.layout, self.row, first + low, first + high, high - low, alt, 0, len(new), True, False)
+        return (int(found) or terms.CODING_SEQUENCE) | (terms.NMD if self.layout.decay[self.row] else 0)
 
 
 def reading_of(layout: Layout, row: int) -> Reading:
@@ -71,13 +72,11 @@ def reading_of(layout: Layout, row: int) -> Reading:
     first = int(layout.base_offsets[row]) + int(layout.coding_start[row])
     pad = int(layout.pad[row])
     return Reading(
+        layout=layout,
+        row=row,
         text=b"N" * pad + layout.bases[first : int(layout.base_offsets[row + 1])].tobytes(),
         coding=pad + int(layout.coding_end[row]) - int(layout.coding_start[row]),
         pad=pad,
-        code=int(layout.code[row]),
-        start_known=not status & Status.START_INCOMPLETE,
-        end_known=not status & Status.END_INCOMPLETE,
-        decay=bool(layout.decay[row]),
         unusual=bool(status & _UNUSUAL),
         selenocysteines=frozenset(layout.sec[int(layout.sec_offsets[row]) : int(layout.sec_offsets[row + 1])].tolist()),
     )
@@ -106,13 +105,13 @@ def call(reading: Reading, cluster: Cluster) -> Effect | None:
     """Effect of a cluster; None where fewer than two of its parts are read (the others lie behind the stop of a shifted frame)."""
     flags = cluster.flags | (CompoundFlag.MODEL if reading.unusual else CompoundFlag(0))
     if flags & NOT_CALLED:
-        alone = tuple(0 if part.crosses else _alone(reading, part) for part in cluster.parts)
+        alone = tuple(0 if part.crosses else reading.terms((part,)) for part in cluster.parts)
         return Effect(cluster, 0, alone, flags, cluster.first, "", "", "", "", "", "")
     whole = _Whole.of(reading, cluster)
     if len(whole.cluster.parts) < 2:
         return None
-    bits = whole.terms()
-    alone = tuple(_alone(reading, part) for part in whole.cluster.parts)
+    bits = reading.terms(whole.cluster.parts)
+    alone = tuple(reading.terms((part,)) for part in whole.cluster.parts)
     worst = min(_severity(value) for value in alone)
     if _severity(bits) != worst:
         flags |= CompoundFlag.WORSE if _severity(bits) < worst else CompoundFlag.MILDER
@@ -121,11 +120,6 @@ def call(reading: Reading, cluster: Cluster) -> Effect | None:
         whole.cluster, bits, alone, flags, whole.cluster.first, ref_codons, alt_codons, whole.ref_aa, whole.alt_aa,
         change_name(reading.text, reading.pad, whole.cluster.parts), whole.protein(bits),
     )  # fmt: skip
-
-
-def _alone(reading: Reading, part: Part) -> int:
-    kind = CompoundKind.SHIFTED if part.shifts else CompoundKind.CODON
-    return _Whole.of(reading, Cluster(kind, (part,), part.first, max(part.last, part.first), CompoundFlag(0))).terms()
 
 
 def _severity(bits: int) -> int:
@@ -180,51 +174,12 @@ class _Whole:
         ref, first, last = self.reading.protein, self.cluster.first, self.cluster.last
         if bits & _INCOMPLETE or last >= len(ref):
             return "?"
-        early = not self.shifted and bool(bits & _STOP_GAINED)
+        early = not self.shifted and "*" in self.alt_aa[:-1] + ("" if self.ref_aa.endswith("*") else self.alt_aa[-1:])
         if self.shifted or bits & _STOP_LOST:
             alt = ref[:first] + _to_stop(self.reading.translate(self.sequence))
         else:
             alt = ref[:first] + (_to_stop(self.alt_aa) if "*" in self.alt_aa else self.alt_aa + ref[last + 1 :])
         return protein_name(ref, alt, first, last, frameshift=self.shifted, early=early)
-
-    def terms(self) -> int:
-        """Terms of the whole, as VEP gives them for one change of these codons."""
-        return self._terms() | (terms.NMD if self.reading.decay else 0)
-
-    def _terms(self) -> int:  # noqa: PLR0911
-        first_codon = self.cluster.first == 0 and self.reading.start_known and any(part.start < 3 for part in self.cluster.parts)
-        start_kept = self.sequence[:3] == self.reading.text[:3]
-        lost = _START_LOST if first_codon and not start_kept and self.alt_aa[:1] != "M" else 0
-        if self.shifted:
-            return _FRAMESHIFT | lost
-        if lost:
-            return lost
-        high = 3 * (self.cluster.last + 1)
-        if high > self.reading.coding:
-            return _INCOMPLETE | terms.CODING_SEQUENCE
-        ref, alt = self.ref_aa, self.alt_aa
-        size = 0 if len(ref) == len(alt) else self._in_frame()
-        bits = _START_RETAINED if first_codon and not start_kept else 0
-        if ref.endswith("*"):
-            if "*" not in alt:
-                return bits | _STOP_LOST | size
-            if alt.find("*") < len(alt) - 1:
-                return bits | _STOP_GAINED | size
-            return bits | (size or (_STOP_RETAINED if ref == alt else _MISSENSE)) | (_STOP_RETAINED if size else 0)
-        if "*" in alt:
-            return bits | _STOP_GAINED | size
-        if ref == alt:
-            return bits | _SYNONYMOUS
-        if "X" in ref or "X" in alt:
-            return bits | terms.CODING_SEQUENCE
-        return bits | (size or _MISSENSE)
-
-    def _in_frame(self) -> int:
-        """VEP: an in-frame insertion or deletion keeps the residues of one side, anything else alters the protein."""
-        ref, alt = self.ref_aa, self.alt_aa
-        if len(alt) > len(ref):
-            return _INSERTION if alt.startswith(ref) or alt.endswith(ref) else _ALTERING
-        return _DELETION if ref.startswith(alt) or ref.endswith(alt) else _ALTERING
 
 
 def _read(parts: tuple[Part, ...], inside: int) -> tuple[Part, ...]:

@@ -25,12 +25,18 @@ def change_name(text: bytes, pad: int, parts: Sequence[Part]) -> str:
     return sequence_change(text, pad, low, high, b"".join([*pieces, text[at:high]]))
 
 
-def sequence_change(text: bytes, pad: int, low: int, high: int, alt: bytes) -> str:
-    """What follows `c.` where [low, high) of `text` becomes `alt`: at its 3'-most place, a duplication before an insertion."""
+def trimmed(text: bytes, low: int, high: int, alt: bytes) -> tuple[int, int, bytes]:
+    """A change of [low, high) of a sequence without what both ends share, first in front, then behind."""
     while low < high and alt and text[low] == alt[0]:
         low, alt = low + 1, alt[1:]
     while low < high and alt and text[high - 1] == alt[-1]:
         high, alt = high - 1, alt[:-1]
+    return low, high, alt
+
+
+def sequence_change(text: bytes, pad: int, low: int, high: int, alt: bytes) -> str:
+    """What follows `c.` where [low, high) of `text` becomes `alt`: at its 3'-most place, a duplication before an insertion."""
+    low, high, alt = trimmed(text, low, high, alt)
     if low == high and not alt:
         return f"{low - pad + 1}="
     if not alt:
@@ -60,7 +66,7 @@ def protein_name(ref: str, alt: str, first: int, last: int, *, frameshift: bool,
     in-frame change that makes a stop before the protein's own.
     """
     if ref == alt:
-        return f"{_span(ref, first, last + 1)}="
+        return f"{three(ref[first : last + 1])}{first + 1}="
     same = 0
     while same < min(len(ref), len(alt)) and ref[same] == alt[same]:
         same += 1

@@ -69,16 +69,17 @@ def compounds_of(
         return no_compounds()
     rows = _sorted(rows)
     layout = resources.transcripts.layout
-    start, end, inserted = (np.empty(rows.num_rows, dtype=np.int32) for _ in range(3))
-    place = rows.column("start").to_numpy()
-    events(place, *string_buffers(rows.column("ref")), *string_buffers(rows.column("alt")), start, end, inserted)
-    parts = find_parts(layout, contig, wanted, start, end, inserted)
+    start, end, low, high = (np.empty(rows.num_rows, dtype=np.int32) for _ in range(4))
+    place, (alt_offsets, alt_bytes) = rows.column("start").to_numpy(), string_buffers(rows.column("alt"))
+    events(place, *string_buffers(rows.column("ref")), alt_offsets, alt_bytes, start, end, low, high)
+    parts = find_parts(layout, contig, wanted, start, end, high - low)
     if len(parts.allele) == 0:
         return no_compounds()
     alleles, own = np.unique(parts.allele, return_inverse=True)
     few = rows.take(pa.array(alleles))
-    spans = np.stack([start, end, inserted, start - place], axis=1)[alleles]
-    found = list(_call(parts._replace(allele=own.astype(np.int64)), few, spans, layout))
+    spans = np.stack([start, end], axis=1)[alleles]
+    texts = [alt_bytes[a:b].tobytes() for a, b in zip(low[alleles].tolist(), high[alleles].tolist(), strict=True)]
+    found = list(_call(parts._replace(allele=own.astype(np.int64)), few, texts, layout))
     return _batch(found, few, spans, contig, resources, complete_from) if found else no_compounds()
 
 
@@ -98,9 +99,8 @@ class _Called:
     effect: Effect
 
 
-def _call(parts: Parts, rows: pa.RecordBatch, spans: npt.NDArray[np.int64], layout: Layout) -> Iterator[_Called]:
-    """Compounds of each sample and transcript. `spans` int[n, 4]: event, bases inserted, bases of ALT before it."""
-    texts = rows.column("alt").to_pylist()
+def _call(parts: Parts, rows: pa.RecordBatch, texts: list[bytes], layout: Layout) -> Iterator[_Called]:
+    """Compounds of each sample and transcript. `texts`: bases that each allele's event puts in."""
     records = rows.column("record").to_pylist()
     calls, owner, sample, part = _carriers(parts, rows)
     readings: dict[int, Reading] = {}
@@ -114,7 +114,7 @@ def _call(parts: Parts, rows: pa.RecordBatch, spans: npt.NDArray[np.int64], layo
         for at in range(low, high):
             number = int(part[at])
             if number not in built:
-                built[number] = _part(parts, number, texts, spans, layout)
+                built[number] = _part(parts, number, texts, layout)
             genotype = {name: values[at] for name, values in calls.items()}
             block = block_of(record=records[built[number].allele], **genotype)
             carried.append(Carried(built[number], genotype["haplotypes"], genotype["ploidy"], block))
@@ -154,10 +154,9 @@ def _carriers(
     return genotype, owner, sample, part
 
 
-def _part(parts: Parts, number: int, texts: list[str], spans: npt.NDArray[np.int64], layout: Layout) -> Part:
+def _part(parts: Parts, number: int, texts: list[bytes], layout: Layout) -> Part:
     allele = int(parts.allele[number])
-    _, _, inserted, before = spans[allele].tolist()
-    alt = texts[allele].encode()[before : before + inserted]
+    alt = texts[allele]
     if layout.strand[parts.transcript[number]] < 0:
         alt = COMPLEMENT[np.frombuffer(alt, dtype=np.uint8)][::-1].tobytes()
     return Part(allele, int(parts.start[number]), int(parts.end[number]), alt, bool(parts.crosses[number]))

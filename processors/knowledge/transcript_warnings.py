@@ -30,6 +30,7 @@ WORDS = {
     "cds_begins_inside_codon": "CDS that begin inside a codon",
     "cds_phase_missing": "CDS without a phase, read from their first base",
     "cds_phases_contradict": "CDS whose phases contradict the lengths of their parts",
+    "cds_phases_swapped": "of these, CDS whose phases agree if 1 and 2 are exchanged: the file counts them the other way; make it GFF3's",
     "cds_gapped": "CDS whose parts leave out or repeat exonic bases (ribosomal slippage, or a broken model)",
     "cds_start_incomplete": "CDS that begin before their transcript does",
     "cds_end_incomplete": "CDS without a stop codon at their end",

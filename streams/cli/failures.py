@@ -32,7 +32,7 @@ _EXPECTED = frozenset(
         "streams.cli.failures.CommandFailed",
         "processors.ingest.errors.SourceError",
         "processors.knowledge.genome.GenomeError",
-        "processors.knowledge.gff.GeneModelError",
+        "processors.knowledge.gff_lines.GeneModelError",
         "processors.knowledge.pack.PackError",
         "processors.knowledge.sources.sites.SourceRefused",
         "processors.land.client.StoreError",

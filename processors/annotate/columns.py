@@ -100,13 +100,13 @@ class Column:
 
 
 def concatenate(tables: Sequence[Table]) -> Table:
-    """The texts of some tables behind one another."""
+    """The texts of some tables behind one another, with SLACK behind the last."""
     if not tables:
-        return Table(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), _NOTHING)
+        return Table(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), _SLACK)
     before = np.cumsum([0, *(len(table.data) for table in tables)])
     starts = np.concatenate([table.starts + place for table, place in zip(tables, before, strict=False)])
     ends = np.concatenate([table.ends + place for table, place in zip(tables, before, strict=False)])
-    return Table(starts, ends, np.concatenate([table.data for table in tables]))
+    return Table(starts, ends, np.concatenate([*(table.data for table in tables), _SLACK]))
 
 
 def stack(columns: Sequence[Column]) -> Column:
@@ -159,6 +159,45 @@ def _written(kernel: Any, missing: str, width: int, first: npt.NDArray[Any], sec
     starts, ends = np.empty(len(first), dtype=np.int64), np.empty(len(first), dtype=np.int64)
     used = kernel(first, second, len(blank), starts, ends, data)
     return own(Table(starts, ends, data[:used]))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def sixteen(out, at, data, a):  # type: ignore[no-untyped-def]
+    """Copy sixteen bytes at once: all are read before any is written, which the compiler turns into one load and one store.
+
+    A short text copied byte by byte takes ten times as long. So whoever copies with this reads and writes up to 15 bytes too many: both
+    arrays end SLACK bytes later than they need to. All numbers are uint64, since a signed index costs a test.
+    """
+    u = np.uint64
+    b0, b1, b2, b3 = data[a], data[a + u(1)], data[a + u(2)], data[a + u(3)]
+    b4, b5, b6, b7 = data[a + u(4)], data[a + u(5)], data[a + u(6)], data[a + u(7)]
+    b8, b9, b10, b11 = data[a + u(8)], data[a + u(9)], data[a + u(10)], data[a + u(11)]
+    b12, b13, b14, b15 = data[a + u(12)], data[a + u(13)], data[a + u(14)], data[a + u(15)]
+    out[at] = b0
+    out[at + u(1)] = b1
+    out[at + u(2)] = b2
+    out[at + u(3)] = b3
+    out[at + u(4)] = b4
+    out[at + u(5)] = b5
+    out[at + u(6)] = b6
+    out[at + u(7)] = b7
+    out[at + u(8)] = b8
+    out[at + u(9)] = b9
+    out[at + u(10)] = b10
+    out[at + u(11)] = b11
+    out[at + u(12)] = b12
+    out[at + u(13)] = b13
+    out[at + u(14)] = b14
+    out[at + u(15)] = b15
+
+
+@njit(cache=True, nogil=True)
+def copy_exact(out, at, data, a, b):  # type: ignore[no-untyped-def]
+    """Write data[a:b] at `at` and touch nothing else; the place behind it."""
+    to, source = np.uint64(at), np.uint64(a)
+    for i in range(np.uint64(b - a)):
+        out[to + i] = data[source + i]
+    return at + (b - a)
 
 
 @njit(cache=True, nogil=True)
@@ -232,11 +271,11 @@ def _dense(starts, ends, data):  # type: ignore[no-untyped-def]
         offsets[i + 1] = offsets[i] + ends[i] - starts[i]
     out = np.empty(max(offsets[-1], 1), dtype=np.uint8)
     for i in range(starts.shape[0]):
-        at = offsets[i]
-        for j in range(starts[i], ends[i]):
-            out[at] = data[j]
-            at += 1
+        copy_exact(out, offsets[i], data, starts[i], ends[i])
     return offsets, out
 
 
 _NOTHING: U8 = np.zeros(1, dtype=np.uint8)
+SLACK = 16
+"""Bytes behind the last text that `sixteen` may read, and behind the last place that it may write."""
+_SLACK: U8 = np.zeros(SLACK, dtype=np.uint8)

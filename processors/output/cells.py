@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from processors.annotate.columns import I64, U8, Column, Table, concatenate
+from processors.annotate.columns import I64, SLACK, U8, Column, Table, concatenate, copy_exact, sixteen
 
-_NOTHING = Table.of([], lasting=True)
+_NOTHING = concatenate([])
 
 
 @dataclass(frozen=True)
@@ -92,23 +92,22 @@ def _join(starts, ends, data, other_starts, other_ends, other, joint, out_starts
     at = 0
     for i in range(starts.shape[0]):
         out_starts[i] = at
-        for j in range(starts[i], ends[i]):
-            out[at] = data[j]
-            at += 1
+        at = copy_exact(out, at, data, starts[i], ends[i])
         for j in range(joint.shape[0]):
             out[at] = joint[j]
             at += 1
-        for j in range(other_starts[i], other_ends[i]):
-            out[at] = other[j]
-            at += 1
+        at = copy_exact(out, at, other, other_starts[i], other_ends[i])
         out_ends[i] = at
 
 
-def lines(cells: Cells, separator: bytes, out: U8, first: int) -> tuple[int, int]:
-    """Write rows from `first` on as lines into `out`; (row behind the last written, bytes written). A row that does not fit is left out."""
+def lines(cells: Cells, separator: bytes, widest: int, out: U8, first: int) -> tuple[int, int]:
+    """Write rows from `first` on as lines into `out`; (row behind the last written, bytes written).
+
+    `widest` is the greatest of `widths`; it stops where a row of that width would not fit.
+    """
     row, at = _lines(
-        cells.index, len(cells.lasting), cells.lasting.starts, cells.lasting.ends, cells.lasting.data, cells.fresh.starts, cells.fresh.ends,
-        cells.fresh.data, separator[0], out, first,
+        cells.index, np.uint64(len(cells.lasting)), cells.lasting.starts, cells.lasting.ends, cells.lasting.data, cells.fresh.starts,
+        cells.fresh.ends, cells.fresh.data, np.uint8(separator[0]), np.uint64(widest + SLACK), out, first,
     )  # fmt: skip
     return int(row), int(at)
 
@@ -132,25 +131,30 @@ def _widths(index, fixed, lasting, fresh, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _lines(index, fixed, starts, ends, data, own_starts, own_ends, own, separator, out, first):  # type: ignore[no-untyped-def]
-    at, columns, room = 0, index.shape[1], out.shape[0]
+def _lines(index, fixed, starts, ends, data, own_starts, own_ends, own, separator, widest, out, first):  # type: ignore[no-untyped-def]
+    at, one, step, columns = np.uint64(0), np.uint64(1), np.uint64(16), index.shape[1]
+    room = np.uint64(out.shape[0])
     for r in range(first, index.shape[0]):
-        begin = at
+        if at + widest > room:
+            return r, at
         for c in range(columns):
-            k = index[r, c]
+            k = np.uint64(index[r, c])
+            done = np.uint64(0)
             if k < fixed:
-                a, b = starts[k], ends[k]
-                if at + (b - a) >= room:
-                    return r, begin
-                for j in range(a, b):
-                    out[at + j - a] = data[j]
+                a = np.uint64(starts[k])
+                size = np.uint64(ends[k]) - a
+                while done < size:
+                    sixteen(out, at + done, data, a + done)
+                    done += step
             else:
-                a, b = own_starts[k - fixed], own_ends[k - fixed]
-                if at + (b - a) >= room:
-                    return r, begin
-                for j in range(a, b):
-                    out[at + j - a] = own[j]
-            at += b - a
-            out[at] = separator if c < columns - 1 else 10
-            at += 1
+                k -= fixed
+                a = np.uint64(own_starts[k])
+                size = np.uint64(own_ends[k]) - a
+                while done < size:
+                    sixteen(out, at + done, own, a + done)
+                    done += step
+            at += size
+            out[at] = separator
+            at += one
+        out[at - one] = 10
     return index.shape[0], at

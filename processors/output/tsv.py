@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from processors.annotate.columns import Column
-from processors.output.cells import Arena, lines
+from processors.annotate.columns import SLACK, Column
+from processors.output.cells import Arena, lines, widths
 
 _PIECE = 4 * 1024 * 1024
 
@@ -25,13 +25,13 @@ class TsvWriter:
 
     def write(self, block: Mapping[str, Column]) -> None:
         cells = self._arena.cells([block[name] for name in self._columns], b"\t")
+        widest = int(widths(cells).max(initial=0))
+        if widest + SLACK > len(self._buffer):
+            self._buffer = np.empty(2 * widest + SLACK, dtype=np.uint8)
         row = 0
         while row < len(cells.index):
-            row, used = lines(cells, b"\t", self._buffer, row)
-            if used:
-                self._handle.write(self._buffer[:used].data)
-            elif row < len(cells.index):  # one row is longer than the buffer
-                self._buffer = np.empty(2 * len(self._buffer), dtype=np.uint8)
+            row, used = lines(cells, b"\t", widest, self._buffer, row)
+            self._handle.write(self._buffer[:used].data)
 
     def close(self) -> None:
         self._handle.close()

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from processors.annotate.columns import I64, U8, Column
+from processors.annotate.columns import I64, U8, Column, copy_exact
 from processors.output.bgzf import BgzfWriter
 from processors.output.cells import Arena, widths
 
@@ -128,9 +128,7 @@ def _records(  # type: ignore[no-untyped-def]
         low, high = rows[i], rows[i + 1]
         if at + (lines[i, 3] - lines[i, 0]) + (before[high] - before[low]) + 8 > out.shape[0]:
             return i, at
-        for j in range(lines[i, 0], lines[i, 1]):
-            out[at] = text[j]
-            at += 1
+        at = copy_exact(out, at, text, lines[i, 0], lines[i, 1])
         info = at
         at = _put_info(text, lines[i, 1], lines[i, 2], out, at)
         if high > low:
@@ -152,9 +150,7 @@ def _records(  # type: ignore[no-untyped-def]
         else:
             out[at] = 46
             at += 1
-        for j in range(lines[i, 2], lines[i, 3]):
-            out[at] = text[j]
-            at += 1
+        at = copy_exact(out, at, text, lines[i, 2], lines[i, 3])
         out[at] = 10
         at += 1
     return lines.shape[0], at

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from processors.annotate.stage import annotate
+from processors.annotate.structural.stage import Structural, annotate_faults
 from processors.interpret.stage import screen
 from processors.land.client import Client, Unavailable, connect
 from processors.land.insert import SampleDeleted, land_chunk, land_faults
@@ -37,12 +38,14 @@ CAPACITY = 8
 
 @dataclass(frozen=True)
 class Passing:
-    """A chunk on its way through the chain. `findings` is None for a chunk of faults, and before interpretation."""
+    """A chunk on its way through the chain. `findings` is None for a chunk of faults, and before interpretation; `structural` is there
+    for a chunk of faults only."""
 
     message: Message
     chunk: Chunk
     resources: Resources
     findings: pa.RecordBatch | None = None
+    structural: Structural | None = None
 
     @property
     def faulty(self) -> bool:
@@ -66,7 +69,9 @@ class Chain:
             raise Unprocessable("WireError", str(error)) from error
         passing = Passing(message, chunk, self._shelf.resources(chunk.header.plan_id))
         self._refuse_other_code(passing)
-        return passing if passing.faulty else Passing(message, annotate(chunk, passing.resources), passing.resources)
+        if passing.faulty:
+            return replace(passing, structural=annotate_faults(chunk, passing.resources))
+        return Passing(message, annotate(chunk, passing.resources), passing.resources)
 
     def score(self, batch: list[Passing]) -> Sequence[Passing]:
         """Score the chunks of a micro-batch, those of one plan together."""
@@ -92,7 +97,7 @@ class Chain:
         plan = passing.resources.plan
         try:
             if passing.findings is None:
-                row = land_faults(self._client, passing.chunk, plan, worker=self._worker)
+                row = land_faults(self._client, passing.chunk, plan, worker=self._worker, structural=passing.structural)
             else:
                 provider = passing.resources.provider
                 row = land_chunk(

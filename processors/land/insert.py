@@ -12,10 +12,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from processors.annotate.structural.stage import Structural, structural_ids
 from processors.land import rows
 from processors.land.client import Client, StoreError
 from processors.land.keys import call_set, rows_token
 from processors.land.ledger import LedgerRow, Standing, record_landed, standing
+from processors.land.structural import structural_calls, structural_overlaps
 from schemas.chunks import Chunk, ChunkKind
 from schemas.plan import Plan
 
@@ -74,19 +76,33 @@ def land_chunk(
     return row
 
 
-def land_faults(client: Client, chunk: Chunk, plan: Plan, *, worker: str) -> LedgerRow:
-    """Land a chunk of faults and return its ledger row. Raises Unavailable, SampleDeleted, AlreadyPublished, Rejected."""
+def land_faults(client: Client, chunk: Chunk, plan: Plan, *, worker: str, structural: Structural | None = None) -> LedgerRow:
+    """Land a chunk of faults, with the calls of its structural alleles, and return its ledger row.
+
+    Raises Unavailable, SampleDeleted, AlreadyPublished, Rejected.
+    """
     state = standing(client, chunk.header)
     if state.landed is not None:
         return state.landed
     _refuse_late(chunk, state)
     faults = _without(rows.faults(chunk, plan), state.deleted)
-    _Inserts(client, chunk)("fault", call_set(chunk.header.submission_id, plan), faults)
+    insert = _Inserts(client, chunk)
+    insert("fault", call_set(chunk.header.submission_id, plan), faults)
+    if structural is not None and len(structural):
+        _land_structural(insert, chunk, structural, plan, state)
     row = LedgerRow(
         **_named(chunk), alleles=len(chunk.rows), calls=0, hash_sum=0, scores=0, findings=0, faults=len(faults), worker=worker, provider=""
     )
     record_landed(client, row)
     return row
+
+
+def _land_structural(insert: _Inserts, chunk: Chunk, structural: Structural, plan: Plan, state: Standing) -> None:
+    """What each allele overlaps, batch by batch, since few alleles may reach many transcripts; then who carries which."""
+    ids = structural_ids(structural.places, structural.table)
+    for called in structural.call():
+        insert("structural_overlap", f"{plan.annotation_key}/{called.first}", structural_overlaps(called, ids, plan))
+    insert("structural", plan.annotation_key, _without(structural_calls(chunk, structural, plan), state.deleted))
 
 
 class _Inserts:

@@ -58,6 +58,7 @@ class Structural:
 
     sites: Sites
     places: Places
+    table: ContigTable
     layout: Layout
     order: PickOrder
     upstream: int
@@ -66,8 +67,9 @@ class Structural:
     @classmethod
     def of(cls, sites: Sites, resources: Resources) -> Structural:
         """As a plan's genome, gene models and options have it."""
-        places, options = places_of(sites, resources.genome.table), resources.options
-        return cls(sites, places, resources.transcripts.layout, resources.pick_order, options.upstream, options.downstream)
+        table, options = resources.genome.table, resources.options
+        layout = resources.transcripts.layout
+        return cls(sites, places_of(sites, table), table, layout, resources.pick_order, options.upstream, options.downstream)
 
     def __len__(self) -> int:
         return len(self.sites)

@@ -69,7 +69,7 @@ def named(row: Any) -> set[str]:
 
 def called(found: Transcripts, sites: list[str]) -> list[Called]:
     read = sites_of_faults(fault_rows(sites))
-    structural = Structural(read, places_of(read, TABLE), found.layout, pick_order(found), 5_000, 5_000)
+    structural = Structural(read, places_of(read, TABLE), TABLE, found.layout, pick_order(found), 5_000, 5_000)
     batches = list(structural.call())
     assert structural.row_counts().tolist() == np.concatenate([np.diff(batch.offsets) for batch in batches]).tolist()
     return batches

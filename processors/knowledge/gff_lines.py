@@ -32,7 +32,7 @@ _SKIPPED_TYPES = frozenset(
         "centromere", "protein_binding_site", "transcriptional_cis_regulatory_region", "promoter", "D_loop", "origin_of_replication",
     }
 )  # fmt: skip
-_PARENT = re.compile(r"(?:^|;)\s*Parent=([^;]*)")
+_PARENT = re.compile(r"(?:^|;)\s*Parent=([^;\r\n]*)")
 _DERIVES_FROM = re.compile(r"(?:^|;)\s*Derives_from=([^;]*)")
 _ID = re.compile(r"(?:^|;)\s*ID=([^;]*)")
 _TRANSCRIPT_ID = re.compile(r'(?:^|;)\s*transcript_id\s+(?:"([^"]*)"|([^\s;"]+))')
@@ -169,7 +169,12 @@ def _header(line: str, found: Lines) -> None:
 
 
 def _add_gff3(found: Lines, sheet: Sheet, columns: list[str], span: tuple[int, int]) -> None:
-    kind, strand, text = columns[2], columns[6], columns[8].rstrip("\r\n")
+    kind, strand, text = columns[2], columns[6], columns[8]
+    if kind in EXON_TYPES and (match := _PARENT.search(text)) is not None and (part := sheet.parts.get(match[1])) is not None:
+        part.exons.append(span)  # most lines of a file
+        part.strands.add(strand)
+        return
+    text = text.rstrip("\r\n")
     match = _PARENT.search(text) or _DERIVES_FROM.search(text)
     parents = match[1].split(",") if match is not None else []
     if match is not None and "%" in match[1]:

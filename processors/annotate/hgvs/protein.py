@@ -28,6 +28,7 @@ from processors.annotate.hgvs.reading import (
     protein_size,
     reading,
     reference_residue,
+    substituted,
 )
 from processors.annotate.project import exon_at_or_after
 from processors.annotate.text import literal, put, put_byte, put_number
@@ -263,7 +264,7 @@ def _put_same(ref, number, style, out, at):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True, inline="always")
 def _put_substitution(r, number, start_lost, stop_lost, style, out, at):  # type: ignore[no-untyped-def]
     """One base for one base: one residue for one residue."""
-    old, new = reference_residue(r, number), changed_residue(r, number)
+    old, new = substituted(r)
     if UNKNOWN in (old, new):
         return put_byte(out, at, _ASK)
     at = put_number(out, put_residue(old, style, out, at), number + 1)

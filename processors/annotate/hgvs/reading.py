@@ -89,7 +89,7 @@ def reading(t, row, start, end, alt_bytes, low, high, turn, mirrored, sequence, 
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def base_at(r, position):  # type: ignore[no-untyped-def]
     """Base at a CDS position of the unchanged transcript; N outside."""
     at = r.first + position
@@ -98,7 +98,7 @@ def base_at(r, position):  # type: ignore[no-untyped-def]
     return r.bases[at]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def reference_residue(r, number):  # type: ignore[no-untyped-def]
     """Residue of the unchanged protein; a stop codon that is read as selenocysteine is one; X in an incomplete last codon."""
     at = 3 * number
@@ -121,7 +121,7 @@ def protein_size(r):  # type: ignore[no-untyped-def]
     return count
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def changed_size(r):  # type: ignore[no-untyped-def]
     """Bases from the first coding base (pad counted) to the end of the changed transcript."""
     return r.limit - r.first - (r.end - r.start) + r.added
@@ -144,7 +144,7 @@ def _mirrored_base(r, position):  # type: ignore[no-untyped-def]
     return COMPLEMENT[r.sequence[r.base + at]]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _changed_base(r, position):  # type: ignore[no-untyped-def]
     if position < r.start:
         return base_at(r, position)
@@ -156,7 +156,7 @@ def _changed_base(r, position):  # type: ignore[no-untyped-def]
     return base_at(r, position)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def changed_residue(r, number):  # type: ignore[no-untyped-def]
     """Residue of the changed transcript, read on into the 3' UTR."""
     at = 3 * number
@@ -166,6 +166,20 @@ def changed_residue(r, number):  # type: ignore[no-untyped-def]
     if shift % 3 == 0 and at >= r.start + r.added and at + 3 <= r.size + shift:
         return reference_residue(r, number - shift // 3)
     return residue(r.code, _changed_base(r, at), _changed_base(r, at + 1), _changed_base(r, at + 2))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def substituted(r):  # type: ignore[no-untyped-def]
+    """(old, new) residue of a codon in which one base gives way to another. The path of nearly all rows."""
+    at = 3 * (r.start // 3)
+    if at + 3 > r.size or at < r.pad:
+        return np.uint8(UNKNOWN), np.uint8(UNKNOWN)
+    one, two, three = r.bases[r.first + at], r.bases[r.first + at + 1], r.bases[r.first + at + 2]
+    old = residue(r.code, one, two, three)
+    new = r.alt_bytes[r.low] if r.forward else COMPLEMENT[r.alt_bytes[r.low]]
+    place = r.start - at
+    new = residue(r.code, new if place == 0 else one, new if place == 1 else two, new if place == 2 else three)
+    return (reference_residue(r, at // 3) if old == STOP else old), new
 
 
 @njit(cache=True, nogil=True)

@@ -50,7 +50,7 @@ def steps_down(sequence, base, length, at, bases, low, high):  # type: ignore[no
     if base < 0 or size <= 0:
         return np.int64(0)
     k = np.int64(0)
-    turn = size - 1
+    turn = np.int64(size - 1)
     while at - 1 - k >= 0:
         here = sequence[base + at - 1 - k]
         if here != bases[low + turn] or not _known(here):

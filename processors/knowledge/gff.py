@@ -25,8 +25,10 @@ _TRANSCRIPT_TYPES = frozenset(
     {"mRNA", "transcript", "ncRNA", "lnc_RNA", "rRNA", "tRNA", "snRNA", "snoRNA", "scRNA", "lincRNA", "NMD_transcript_variant",
      "pseudogenic_transcript", "processed_transcript", "unconfirmed_transcript"}
 )  # fmt: skip
-_BIOTYPES = {"mRNA": "protein_coding", "lnc_RNA": "lncRNA", "V_gene_segment": "IG_V_gene", "D_gene_segment": "IG_D_gene",
-             "J_gene_segment": "IG_J_gene", "C_gene_segment": "IG_C_gene"}  # fmt: skip
+_BIOTYPES = {
+    "mRNA": "protein_coding", "lnc_RNA": "lncRNA", "transcript": "misc_RNA", "V_gene_segment": "IG_V_gene",
+    "D_gene_segment": "IG_D_gene", "J_gene_segment": "IG_J_gene", "C_gene_segment": "IG_C_gene",
+}  # fmt: skip
 _OWN_SEQUENCE = ("transcript or proteomic data", "discrepancy", "rearrangement required", "RNA editing", "mismatches in")
 _FRAMES = {"0": 0, "1": 1, "2": 2}
 _SWAPPED = {"0": 0, "1": 2, "2": 1}  # bases of the codon that lie before, as Ensembl's databases have it, in place of those to skip
@@ -127,13 +129,14 @@ def _precursors(sheet: Sheet) -> dict[str, str]:
     """
     of_gene: dict[str, list[tuple[str, Feature]]] = {}
     for key, feature in sheet.features.items():
-        if feature.type in _PRECURSORS:
+        if _kind(feature) in _PRECURSORS:
             of_gene.setdefault(feature.parent, []).append((key, feature))
             if key not in sheet.parts:
                 sheet.parts[key] = Parts(exons=[(feature.start, feature.end)], strands={feature.strand})
     found: dict[str, str] = {}
     for key, feature in sheet.features.items() if of_gene else ():
-        if feature.type == "miRNA" or (feature.type == "ncRNA" and "ncrna_class=miRNA" in feature.text):
+        kind = _kind(feature)
+        if kind == "miRNA" or (kind == "ncRNA" and "ncrna_class=miRNA" in feature.text):
             parent = sheet.features.get(feature.parent)
             around = [name for name, one in of_gene.get(feature.parent, ()) if one.start <= feature.start and feature.end <= one.end]
             if parent is not None and parent.type in _PRECURSORS:
@@ -141,6 +144,13 @@ def _precursors(sheet: Sheet) -> dict[str, str]:
             elif around and feature.parent:
                 found[key] = around[0]
     return found
+
+
+def _kind(feature: Feature) -> str:
+    """Type of a feature; NCBI's GTF has it as the biotype."""
+    if feature.gtf and feature.type == "transcript" and ("primary_transcript" in feature.text or "miRNA" in feature.text):
+        return feature.attributes.get("transcript_biotype", "")
+    return feature.type
 
 
 def _model(
@@ -181,7 +191,7 @@ def _model(
         contig=contig,
         strand=strand,
         gene=_gene(feature, sheet, genes, warnings),
-        biotype="miRNA" if feature.type in _PRECURSORS and (mature or _of_mirna_gene(feature, sheet)) else _biotype(feature, bool(cds)),
+        biotype="miRNA" if _kind(feature) in _PRECURSORS and (mature or _of_mirna_gene(feature, sheet)) else _biotype(feature, bool(cds)),
         tags=tags,
         support=int(support) if support in ("1", "2", "3", "4", "5") else 0,
         ccds="ccdsid" in attributes or "ccds_id" in attributes or "CCDS" in tags or "CCDS:" in part.coding.get("Dbxref", ""),
@@ -290,6 +300,8 @@ def _selenocysteines(part: Parts, strand: int, warnings: Counter[str]) -> list[i
 
 def _transcript_name(key: str, attributes: Attributes) -> str:
     name = attributes.get("transcript_id") or attributes.get("Name") or key.removeprefix("transcript:").removeprefix("rna-")
+    if name.startswith("unassigned_transcript"):  # NCBI's GTF, of the mitochondrion
+        return attributes.get("gene", name)
     if (copy := _REFSEQ_COPY.fullmatch(name)) is not None:
         name = copy[1]
     version = attributes.get("version") or attributes.get("transcript_version")

@@ -159,7 +159,10 @@ class Transcripts:
 
     @cached_property
     def protein(self) -> StringTable:
-        """Protein name with its version; empty where there is none."""
+        """Protein name as the file has it, with its version where the file gives one; empty where there is none.
+
+        A version that is not known is left out: Ensembl VEP reading the same GFF3 writes `.1`, which names another protein.
+        """
         return self._table("protein")
 
     @cached_property
@@ -208,11 +211,3 @@ def _merged(starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> npt.N
     opens[1:] = starts[1:] > ends[:-1]
     first = np.flatnonzero(opens)
     return np.stack([starts[first], ends[np.append(first[1:] - 1, len(ends) - 1)]], axis=1)
-
-
-def __getattr__(name: str) -> Any:
-    if name in ("build_transcripts", "pack_models"):
-        from processors.knowledge import transcript_build
-
-        return getattr(transcript_build, name)
-    raise AttributeError(name)

@@ -110,6 +110,26 @@ def test_mature_mirna_belongs_to_its_precursor(tmp_path: Path) -> None:
     assert (layout.mature_offsets.tolist(), layout.mature_starts.tolist(), layout.mature_ends.tolist()) == ([0, 2], [3, 42], [26, 64])
 
 
+def test_ncbis_gtf_has_precursors_and_mature_mirna_as_biotypes(tmp_path: Path) -> None:
+    rows = [
+        ("gene", 1, 90, 'transcript_id ""; gene_biotype "miRNA"; gene "MIR155";'),
+        ("transcript", 1, 90, 'transcript_id "NR_030784.1"; gbkey "precursor_RNA"; transcript_biotype "primary_transcript";'),
+        ("exon", 1, 90, 'transcript_id "NR_030784.1"; transcript_biotype "primary_transcript";'),
+        ("transcript", 4, 26, 'transcript_id "unassigned_transcript_9"; gbkey "ncRNA"; transcript_biotype "miRNA";'),
+        ("exon", 4, 26, 'transcript_id "unassigned_transcript_9"; transcript_biotype "miRNA";'),
+    ]
+    text = "".join(f'NC_000021.9\tR\t{kind}\t{a}\t{b}\t.\t+\t.\tgene_id "MIR155"; {more}\n' for kind, a, b, more in rows)
+    model = only(read(tmp_path, text, "m.gtf"))
+    assert (model.name, model.biotype, model.mature) == ("NR_030784.1", "miRNA", [(3, 26)])
+
+
+def test_ncbis_gtf_names_a_mitochondrial_transcript_by_its_gene(tmp_path: Path) -> None:
+    said = 'gene_id "ND1"; transcript_id "unassigned_transcript_1"; gene "ND1"; protein_id "YP_003024026.1"; transl_table "2"; '
+    text = f'NC_012920.1\tR\tCDS\t3307\t4262\t.\t+\t0\t{said}transl_except "(pos:4261..4262,aa:TERM)";\n'
+    model = only(read(tmp_path, text, "m.gtf"))
+    assert (model.name, model.protein, model.code) == ("ND1", "YP_003024026.1", 2)
+
+
 def test_mirbase_has_precursors_without_exons(tmp_path: Path) -> None:
     text = (
         "chr1\t.\tmiRNA_primary_transcript\t17369\t17436\t.\t-\t.\tID=MI0022705;Alias=MI0022705;Name=hsa-mir-6859-1\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import measure
+from bench.consequence import run_consequence, show_consequence
 from bench.data import BenchFiles, make_data
 from bench.spine import BenchFailed, SpineRun, run_sample, stack
 from bench.tools import ToolRun, run_tools
@@ -25,6 +27,11 @@ FLAT = 1.15
 """Memory is flat where the last sample's peak is below this multiple of the third's: the first two fill caches."""
 
 
+SHARED = Path(os.environ.get("RIVERSEQ_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+GENOME_MIX, EXOME_MIX = 50_000, 15_000
+"""Variants of the consequence part: what SnpEff does in half a minute."""
+
+
 class Part(StrEnum):
     """What to run."""
 
@@ -32,6 +39,7 @@ class Part(StrEnum):
     SPINE = "spine"
     LOOKUP = "lookup"
     MEMORY = "memory"
+    CONSEQUENCE = "consequence"
 
 
 def main(
@@ -40,15 +48,22 @@ def main(
     variants: Annotated[int, typer.Option("--variants", min=10_000, help="Variants of the large sample.")] = 1_000_000,
     samples: Annotated[int, typer.Option("--samples", min=3, help="Samples of the memory part.")] = 10,
     each: Annotated[int, typer.Option("--each", min=10_000, help="Variants of each of those.")] = 200_000,
+    data: Annotated[Path, typer.Option("--data", help="Shared data, for the consequence part.")] = SHARED,
 ) -> None:
     """Measure variants per second, CPU and memory."""
     console = out()
     machine = measure.machine()
     console.print("machine: " + ", ".join(f"{key} {value}" for key, value in machine.items()))
+    consequence: dict[str, Any] = {}
+    if part in {Part.ALL, Part.CONSEQUENCE}:
+        consequence = _consequence(folder / "consequence", data, console)
+    if part is Part.CONSEQUENCE:
+        _write(folder, {"machine": machine, **consequence}, console)
+        return
     files = make_data(folder / "input", variants, samples, each, lambda text: console.print(f"making {text}"))
     size = files.samples["whole"].stat().st_size / measure.MIB
     console.print(f"input: {files.records['whole']:,} records of one sample (GT:DP:AD:GQ), {size:.0f} MiB bgzip, seeded")
-    result: dict[str, Any] = {"machine": machine, "input": {"records": files.records, "mib": round(size, 1)}}
+    result: dict[str, Any] = {"machine": machine, "input": {"records": files.records, "mib": round(size, 1)}, **consequence}
     tools = run_tools(files, folder, int(machine["cores"])) if part in {Part.ALL, Part.LOOKUP} else []
     result["tools"] = [asdict(tool) for tool in tools]
     runs: list[SpineRun] = []
@@ -60,9 +75,23 @@ def main(
         sys.exit(1)
     result["runs"] = [{**asdict(run), "rate": round(run.rate)} for run in runs]
     _report(console, files, runs, tools)
+    _write(folder, result, console)
+
+
+def _write(folder: Path, result: dict[str, Any], console: Console) -> None:
     target = folder / "result.json"
     target.write_text(json.dumps(result, indent=1) + "\n")
     console.print(f"figures: {target}")
+
+
+def _consequence(folder: Path, data: Path, console: Console) -> dict[str, Any]:
+    """The figures of the consequence part; none, and a word, where the shared data is not there."""
+    if not (data / "chr21_GRCh38").is_dir():
+        console.print(f"no consequence part: no chr21_GRCh38 below {data}; give --data or RIVERSEQ_TEST_DATA", style="yellow", markup=False)
+        return {}
+    found = run_consequence(folder, data, GENOME_MIX, EXOME_MIX, lambda text: console.print(f"  {text}"))
+    show_consequence(console, found)
+    return {"consequence": asdict(found)}
 
 
 def _spine(folder: Path, files: BenchFiles, part: Part, console: Console) -> list[SpineRun]:

@@ -55,9 +55,7 @@ class Allele:
     alt: str
 
 
-_NAME = re.compile(
-    r"(?:(?P<outer>[A-Za-z0-9_.]+)\()?(?P<accession>[A-Za-z0-9_.-]+)\)?(?:\([A-Za-z0-9-]+\))?:(?P<kind>[cngm])\.(?P<rest>\S+)"
-)
+_NAME = re.compile(r"(?P<accession>[A-Za-z0-9_.-]+)(?:\((?P<inner>[A-Za-z0-9_.-]+)\))?:(?P<kind>[cngm])\.(?P<rest>\S+)")
 _POSITION = r"(?:\*-?|-)?[0-9]+(?:[+-][0-9]+)?"
 _CHANGE = re.compile(
     rf"(?P<first>{_POSITION})(?:_(?P<last>{_POSITION}))?"
@@ -99,9 +97,12 @@ class Names:
         if change is None:
             odd = NotSupported if re.search(r"[\[\]?;()]|con|copy", whole["rest"]) else NotReadable
             raise odd(f"{name!r}: {whole['rest']!r} is no single change at known positions")
+        accession = whole["accession"]
+        if whole["inner"] and (whole["inner"] in self._rows or "." in whole["inner"]):  # NC_(NM_), not NM_(gene)
+            accession = whole["inner"]
         if whole["kind"] in "gm":
-            return self._on_contig(text, whole["accession"], whole["kind"], change)
-        return self._on_transcript(text, whole["accession"], whole["kind"], change)
+            return self._on_contig(text, accession, whole["kind"], change)
+        return self._on_transcript(text, accession, whole["kind"], change)
 
     def _on_contig(self, name: str, accession: str, kind: str, change: re.Match[str]) -> Allele:
         contig = self.genome.table.resolve(accession)

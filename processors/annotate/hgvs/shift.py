@@ -39,7 +39,7 @@ def steps_up(sequence, base, length, at, bases, low, high):  # type: ignore[no-u
         k += 1
         turn += 1
         if turn == size:
-            turn = 0
+            turn -= size
     return k
 
 

@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processors.annotate.codons import MITOCHONDRIAL, STANDARD
 from processors.knowledge.genome import Genome
-from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, Progress, read_gene_models
+from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, Progress, no_cycles, read_gene_models
 from processors.knowledge.mane import ManeTable, read_mane, tag_mane
-from processors.knowledge.mrna import OwnSequences, own_bases, read_mrna
+from processors.knowledge.mrna import OwnSequences, read_mrna
 from processors.knowledge.pack import Pack, write_pack
-from processors.knowledge.spliced import cdna_at, judge, lay_coding, lay_exons, splice
 from processors.knowledge.strings import arrays_of
-from processors.knowledge.transcripts import BIN_BITS, LAYOUT, Status, Tag
+from processors.knowledge.transcript_coding import coding_arrays
+from processors.knowledge.transcripts import BIN_BITS, LAYOUT, Tag
 from schemas.assembly import BUILD_ALIASES, ContigTable, canonical_build
 
 _TAGS = {
@@ -36,25 +35,12 @@ _TAGS = {
     "gencode_primary": Tag.PRIMARY,
     "GENCODE_Primary": Tag.PRIMARY,
     "seleno": Tag.SELENO,
-    "upstream_ATG": Tag(0),
 }
 _APPRIS = {
     "appris_principal_1": 1, "appris_principal_2": 2, "appris_principal_3": 3, "appris_principal_4": 4, "appris_principal_5": 5,
     "appris_principal": 1, "appris_alternative_1": 6, "appris_alternative_2": 7,
 }  # fmt: skip
-_STATUS_WARNINGS = {
-    Status.START_INCOMPLETE: "cds_start_incomplete",
-    Status.END_INCOMPLETE: "cds_end_incomplete",
-    Status.START_NOT_ATG: "cds_start_not_atg",
-    Status.STOP_INSIDE: "stop_inside_cds",
-    Status.UNKNOWN_BASES: "unknown_bases",
-    Status.CODING_GAPPED: "cds_gapped",
-    Status.DIFFERS_FROM_GENOME: "differs_from_genome",
-    Status.PHASE_BROKEN: "cds_phases_contradict",
-}
 _BUILDS = frozenset(BUILD_ALIASES.values())
-_MITOCHONDRIA = frozenset({"MT", "chrMT", "chrM", "M"})
-_GENETIC_CODES = {1: STANDARD, 2: MITOCHONDRIAL}
 
 
 def build_transcripts(
@@ -108,13 +94,15 @@ def pack_models(
 ) -> Pack:
     """The same of models already read (from several files, say)."""
     warnings = Counter(read.warnings)
-    placed, unknown, disagree = _place(read, table, source, warnings)
+    with no_cycles():
+        placed, unknown, disagree = _place(read, table, source, warnings)
     models = [model for _, model in placed]
     warnings["name_not_unique"] = len(models) - len({model.name for model in models})
-    arrays, biotypes, genes = _arrays(placed, len(table.contigs))
+    with no_cycles():
+        arrays, biotypes, genes = _arrays(placed, len(table.contigs))
     names = [model.name for model in models]
     arrays |= arrays_of("mane_partner", tag_mane(names, arrays["tags"], [model.partner for model in models], table.build, mane, warnings))
-    arrays |= _coding(models, arrays, table, genome, own, warnings)
+    arrays |= coding_arrays(models, arrays, table, genome, own, warnings)
     extra = {
         "layout": LAYOUT,
         "source": source,
@@ -211,79 +199,6 @@ def _ragged(spans: list[list[tuple[int, int]]]) -> tuple[npt.NDArray[np.int64], 
     offsets = np.zeros(len(spans) + 1, dtype=np.int64)
     np.cumsum([len(row) for row in spans], out=offsets[1:])
     return offsets, np.array([span for row in spans for span in row], dtype=np.int32).reshape(-1, 2)
-
-
-def _coding(
-    models: list[Model],
-    arrays: dict[str, npt.NDArray[Any]],
-    table: ContigTable,
-    genome: Genome | None,
-    own: OwnSequences | None,
-    warnings: Counter[str],
-) -> dict[str, npt.NDArray[Any]]:
-    """The arrays of Layout that speak of spliced coordinates, sequence and what is unusual."""
-    count = len(models)
-    exons = (arrays["exon_offsets"], arrays["exon_starts"], arrays["exon_ends"])
-    strand = arrays["strand"]
-    exon_cdna = np.zeros(len(arrays["exon_starts"]), dtype=np.int32)
-    length, coding_start, coding_end = (np.zeros(count, dtype=np.int32) for _ in range(3))
-    lay_exons(*exons, strand, exon_cdna, length)
-    lay_coding(*exons, exon_cdna, strand, arrays["cds_start"], arrays["cds_end"], coding_start, coding_end)
-
-    base = np.full(count, -1, dtype=np.int64) if genome is None else genome.sequence_offsets[arrays["contig"]]
-    sequence = np.empty(0, dtype=np.uint8) if genome is None else genome.sequence
-
-    def spliced(chosen: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        offsets = np.zeros(count + 1, dtype=np.int64)
-        np.cumsum(np.where(chosen, length, 0), out=offsets[1:])
-        bases = np.empty(int(offsets[-1]), dtype=np.uint8)
-        splice(*exons, strand, base, sequence, offsets, bases)
-        return offsets, bases
-
-    base_offsets, bases = spliced(coding_start >= 0)
-    status = np.array([int(model.status) for model in models], dtype=np.uint16)
-    if own is not None:
-        given = np.array([model.name in own.bases for model in models])
-        offsets, from_genome = spliced(given)
-        for row in np.flatnonzero(given).tolist():
-            told_bases, status[row] = own_bases(
-                from_genome[offsets[row] : offsets[row + 1]], own.bases[models[row].name], int(status[row]), warnings
-            )
-            if coding_start[row] >= 0:
-                bases[base_offsets[row] : base_offsets[row + 1]] = told_bases
-    warnings["contig_without_sequence"] += 0 if genome is None else int((base < 0).sum())
-
-    code = np.array([_GENETIC_CODES.get(model.code, STANDARD) for model in models], dtype=np.uint8)
-    mitochondria = [number for number, contig in enumerate(table.contigs) if contig.name in _MITOCHONDRIA]
-    code[np.isin(arrays["contig"], mitochondria)] = MITOCHONDRIAL
-    warnings["genetic_code_not_known"] += sum(model.code not in (0, *_GENETIC_CODES) for model in models)
-    pad = ((3 - arrays["phase"]) % 3).astype(np.uint8)
-    told_offsets = np.zeros(count + 1, dtype=np.int64)
-    np.cumsum([len(model.sec) for model in models], out=told_offsets[1:])
-    told = np.array(
-        [cdna_at(*exons, exon_cdna, strand, row, place) for row, model in enumerate(models) for place in model.sec], dtype=np.int32
-    )
-    marked = (arrays["tags"] & int(Tag.SELENO)) != 0
-    sec_offsets = np.zeros(count + 1, dtype=np.int64)
-    sec, refused = judge(
-        coding_start, coding_end, arrays["cds_length"], pad, code, base_offsets, bases, told_offsets, told, marked, status, sec_offsets
-    )
-    warnings["selenocysteine_not_at_tga"] += refused
-    for bit, words in _STATUS_WARNINGS.items():
-        warnings[words] += int(np.count_nonzero(status & int(bit)))
-    return {
-        "exon_cdna": exon_cdna,
-        "length": length,
-        "coding_start": coding_start,
-        "coding_end": coding_end,
-        "pad": pad,
-        "code": code,
-        "status": status,
-        "base_offsets": base_offsets,
-        "bases": bases,
-        "sec_offsets": sec_offsets,
-        "sec": sec,
-    }
 
 
 def _tag_bits(model: Model) -> int:

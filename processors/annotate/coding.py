@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 
 from processors.annotate import terms
-from processors.annotate.codons import STOP, UNKNOWN
+from processors.annotate.codons import SEC, STOP, UNKNOWN
 from processors.annotate.ends import overlaps_start, overlaps_stop, start_codon_is_atg, start_moves, stop_moves
 from processors.annotate.sequence import (
     changed_base,
@@ -23,6 +23,7 @@ from processors.annotate.sequence import (
     coding_length,
     coding_span,
     inserted_base,
+    is_selenocysteine,
     protein_length,
     reference_residue,
     translated,
@@ -68,12 +69,14 @@ def _when(said, term):  # type: ignore[no-untyped-def]
     return term if said else _ZERO
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _substitution(t, row, i, base):  # type: ignore[no-untyped-def]
     """(terms, residue before, residue after) of base i of a whole codon replaced by one of A, C, G and T."""
     k = i // 3
     first, second, third = coding_base(t, row, 3 * k), coding_base(t, row, 3 * k + 1), coding_base(t, row, 3 * k + 2)
-    before = reference_residue(t, row, k)
+    before = translated(t.code[row], first, second, third)
+    if before == STOP and t.sec_offsets[row] < t.sec_offsets[row + 1] and is_selenocysteine(t, row, k):
+        before = np.uint8(SEC)
     at = i - 3 * k
     if at == 0:
         first = base

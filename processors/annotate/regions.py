@@ -69,7 +69,7 @@ def _count(t, contig, reach, start, end, offsets):  # type: ignore[no-untyped-de
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def touching(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
     """(terms, exon, intron, position, offset, residue, residue before, residue after) of an event that touches a transcript's span."""
     bits, exon, intron, touched = within(t, row, s, e, genome, base, alt, lo, hi)
@@ -86,7 +86,9 @@ def touching(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untype
             complete = s <= t.start[row] and e >= t.end[row]
             more, before, after = coding(t, row, a, b, e - s, alt, lo, hi, touched, complete)
             bits |= more
-            if touched:
+            if touched and t.coding_start[row] <= a < t.coding_end[row]:
+                residue = (a - t.coding_start[row] + t.pad[row]) // 3 + 1
+            elif touched:
                 residue = first_residue(t, row, s, e, a)
     return bits, exon, intron, anchor + 1, offset, residue, before, after
 

@@ -77,7 +77,18 @@ COMPOUND_FIELDS: list[pa.Field[Any]] = [
 ]
 COMPOUND_SCHEMA = pa.schema(COMPOUND_FIELDS)
 
+_AS_TEXT = {"transcript", "gene", "kind", "phase"}  # gene: symbol, or the gene's id; the enums in lower case
+NAMED_FIELDS: list[pa.Field[Any]] = [
+    *(pa.field(field.name, pa.string(), nullable=False) if field.name in _AS_TEXT else field for field in COMPOUND_FIELDS[:-1]),
+    pa.field("consequence", pa.string(), nullable=False),  # comma-separated SO terms of the whole, most severe first; empty: not called
+    pa.field("impact", pa.string(), nullable=False),
+    COMPOUND_FIELDS[-1],
+]
+NAMED_FIELDS[[field.name for field in NAMED_FIELDS].index("flags")] = pa.field("flags", pa.list_(pa.string()), nullable=False)
+NAMED_SCHEMA = pa.schema(NAMED_FIELDS)
+"""Compounds as landing and files take them."""
 
-def no_compounds() -> pa.RecordBatch:
+
+def no_compounds(schema: pa.Schema = COMPOUND_SCHEMA) -> pa.RecordBatch:
     """A batch without rows."""
-    return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in COMPOUND_FIELDS], schema=COMPOUND_SCHEMA)
+    return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in schema], schema=schema)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from processors.annotate.compound.render import named
+from processors.annotate.compound.stage import call_compounds
 from processors.annotate.stage import annotate
 from processors.annotate.structural.stage import Structural, annotate_faults
 from processors.interpret.stage import screen
@@ -45,6 +47,7 @@ class Passing:
     chunk: Chunk
     resources: Resources
     findings: pa.RecordBatch | None = None
+    compounds: pa.RecordBatch | None = None
     structural: Structural | None = None
 
     @property
@@ -87,10 +90,13 @@ class Chain:
         return [scored[id(passing)] for passing in batch]
 
     def interpret(self, passing: Passing) -> Passing:
-        """Find what a person should see."""
+        """Find what a person should see, and call what stands together on one haplotype."""
         if passing.faulty:
             return passing
-        return Passing(passing.message, passing.chunk, passing.resources, screen(passing.chunk, passing.resources))
+        chunk, resources = passing.chunk, passing.resources
+        self._warn_of_gaps(chunk)
+        compounds = named(call_compounds(chunk, resources), resources)
+        return replace(passing, findings=screen(chunk, resources), compounds=compounds)
 
     def land(self, passing: Passing) -> Outcome:
         """Insert the chunk's rows, then its ledger row, and say so."""
@@ -107,6 +113,7 @@ class Chain:
                     plan,
                     worker=self._worker,
                     provider=provider,
+                    compounds=passing.compounds,
                     rows_landed=self._rows_landed,
                 )
         except Unavailable as error:
@@ -115,6 +122,13 @@ class Chain:
             return Done(rows=passing.chunk.rows.num_rows)
         self._points.reach(FailPoint.LAND_LEDGER)
         return Done([self._receipt(passing, row)], rows=passing.chunk.rows.num_rows)
+
+    def _warn_of_gaps(self, chunk: Chunk) -> None:
+        """Say which chunk could not see all of its predecessors: compounds of its genes may lack parts."""
+        header = chunk.header
+        if header.late or header.complete_from:
+            log = logger(trace=header.revision_id, submission=header.submission_id)
+            log.warning("compounds may lack parts", chunk=header.chunk_id, late=header.late, complete_from=header.complete_from)
 
     def _rows_landed(self) -> None:
         self._points.reach(FailPoint.LAND_ROWS)

@@ -13,7 +13,7 @@ from processors.land import store
 from processors.land.client import Client
 from processors.land.keys import record_token
 
-_BY_SAMPLE = ("calls", "fault", "finding", "structural")
+_BY_SAMPLE = ("calls", "fault", "finding", "compound", "structural")
 
 
 def next_epoch(client: Client, sample_id: str) -> int:

@@ -19,6 +19,7 @@ from processors.land.keys import call_set, rows_token
 from processors.land.ledger import LedgerRow, Standing, record_landed, standing
 from processors.land.structural import structural_calls, structural_overlaps
 from schemas.chunks import Chunk, ChunkKind
+from schemas.compounds import NAMED_SCHEMA, no_compounds
 from schemas.plan import Plan
 
 
@@ -38,9 +39,12 @@ def land_chunk(
     *,
     worker: str,
     provider: str,
+    compounds: pa.RecordBatch | None = None,
     rows_landed: Callable[[], None] = lambda: None,
 ) -> LedgerRow:
-    """Land a chunk of alleles that went through every stage, with its findings (`schemas.findings`), and return its ledger row.
+    """Land a chunk of alleles that went through every stage, with its findings (`schemas.findings`) and the compounds that are called with
+    it (`schemas.compounds.NAMED_SCHEMA`; None: none), and return its ledger row.
+
     `rows_landed` is called between the rows and the ledger, where a crash is of interest.
 
     Raises Unavailable (keep the chunk and try again), SampleDeleted, AlreadyPublished, AlleleCollision, Rejected.
@@ -53,6 +57,7 @@ def land_chunk(
     alleles = rows.sorted_alleles(chunk)
     calls = _without(rows.calls(chunk, alleles, plan), state.deleted)
     found = _without(rows.findings(chunk, findings), state.deleted)
+    together = _without(rows.compounds(chunk, no_compounds(NAMED_SCHEMA) if compounds is None else compounds), state.deleted)
     scores = rows.score(alleles, plan)
     insert = _Inserts(client, chunk)
     insert("calls", call_set(header.submission_id, plan), calls)
@@ -60,6 +65,7 @@ def land_chunk(
     insert("lookup", plan.lookup_key, rows.lookup(alleles, plan))
     insert("score", plan.score_key, scores, {"provider": provider, "worker": worker})
     insert("finding", header.revision_id, found)
+    insert("compound", header.revision_id, together)
     row = LedgerRow(
         **_named(chunk),
         alleles=len(chunk.rows),
@@ -70,6 +76,7 @@ def land_chunk(
         faults=0,
         worker=worker,
         provider=provider,
+        compounds=len(together),
     )
     rows_landed()
     record_landed(client, row)

@@ -32,6 +32,7 @@ class LedgerRow:
     faults: int
     worker: str
     provider: str
+    compounds: int = 0
 
 
 @dataclass(frozen=True)

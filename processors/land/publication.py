@@ -125,11 +125,20 @@ def record_announced(client: Client, revision_id: str, at: int) -> None:
 def findings_of(client: Client, row: PublicationRow, time: int) -> Iterator[Finding]:
     """The Finding events of one published sample by place, with ids that are the same whenever they are made.
 
-    An allele that the file repeats is one finding: that of its first record.
+    An allele that the file repeats is one finding: that of its first record. Reasons name the compounds of which it is a part, on the
+    finding's transcript, as the view `finding_current` does.
     """
     sql = """SELECT contig, start, ref, alt, allele_id, gene, transcript, consequence, impact, hgvsc, hgvsp, zygosity, clinvar,
-            frequency, frequency_answer, score, score_answer, model, class, reasons
-        FROM finding FINAL WHERE revision_id = {revision:String} AND sample_id = {sample:String}
+            frequency, frequency_answer, score, score_answer, model, class, arrayConcat(f.reasons, c.named) AS reasons
+        FROM (SELECT * FROM finding FINAL WHERE revision_id = {revision:String} AND sample_id = {sample:String}) AS f
+        LEFT ANY JOIN (
+            SELECT allele_id, record, alt_index, transcript, arraySort(groupUniqArray(concat(
+                multiIf(has(flags, 'worse'), 'compound:', has(flags, 'milder'), 'compound_milder:', 'compound_same:'), hgvsp))) AS named
+            FROM compound FINAL
+            ARRAY JOIN parts.allele_id AS allele_id, parts.record AS record, parts.alt_index AS alt_index
+            WHERE revision_id = {revision:String} AND sample_id = {sample:String} AND terms != 0
+            GROUP BY allele_id, record, alt_index, transcript
+        ) AS c USING (allele_id, record, alt_index, transcript)
         ORDER BY allele_id, record, alt_index LIMIT 1 BY allele_id"""
     for found in client.records(sql, {"revision": row.revision_id, "sample": row.sample_id}):
         values = {name: value for name, value in found.items() if name not in ("start", "allele_id", "class", "reasons")}

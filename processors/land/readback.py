@@ -35,7 +35,7 @@ class UnknownRevision(StoreError):
 class Difference:
     """One number that is not as promised. `chunk` is -1 where the difference is not of one chunk."""
 
-    what: str  # calls, call hash, faults, annotation, lookup, score, findings, ledger
+    what: str  # calls, call hash, faults, annotation, lookup, score, findings, compounds, ledger
     chunk: int
     sample_id: str
     expected: int
@@ -108,10 +108,11 @@ class _Reading:
         if differences:
             calls = self._calls(final=True)
             differences = list(self._compare_calls(calls))
-        faults, findings = self._faults(), self._findings()
+        faults, findings = self._faults(), self._by_chunk("finding")
         differences += [
             *self._compare_faults(faults),
-            *self._compare_findings(findings, ledger),
+            *self._compare_rows("findings", findings, {chunk: row.findings for chunk, row in ledger.items()}),
+            *self._compare_rows("compounds", self._by_chunk("compound"), {chunk: row.compounds for chunk, row in ledger.items()}),
             *self._compare_ledger(ledger),
             *self._compare_alleles(ledger),
         ]
@@ -135,9 +136,9 @@ class _Reading:
             WHERE submission_id = {submission:String} AND call_set = {set:String} GROUP BY sample_id, chunk, reason"""
         return {(sample, chunk, reason): count for sample, chunk, reason, count in self.client.rows(sql, self._call_set)}
 
-    def _findings(self) -> dict[tuple[str, int], int]:
-        """(sample, chunk) → rows."""
-        sql = "SELECT sample_id, chunk, count() FROM finding FINAL WHERE revision_id = {id:String} GROUP BY sample_id, chunk"
+    def _by_chunk(self, table: str) -> dict[tuple[str, int], int]:
+        """(sample, chunk) → rows of a table whose rows belong to a revision."""
+        sql = f"SELECT sample_id, chunk, count() FROM {table} FINAL WHERE revision_id = {{id:String}} GROUP BY sample_id, chunk"
         return {(sample, chunk): count for sample, chunk, count in self.client.rows(sql, {"id": self.manifest.revision_id})}
 
     def _compare_calls(self, found: Mapping[tuple[str, int], tuple[int, int]]) -> Iterator[Difference]:
@@ -169,13 +170,13 @@ class _Reading:
                     if expected != there:
                         yield Difference(f"faults ({reason})", -1, sample.sample_id, expected, there)
 
-    def _compare_findings(self, found: Mapping[tuple[str, int], int], ledger: Mapping[int, LedgerRow]) -> Iterator[Difference]:
+    def _compare_rows(self, what: str, found: Mapping[tuple[str, int], int], expected: Mapping[int, int]) -> Iterator[Difference]:
         if self.deleted:
             return
         by_chunk: Counter[int] = Counter()
         for (_, chunk), count in found.items():
             by_chunk[chunk] += count
-        yield from _numbers("findings", {chunk: row.findings for chunk, row in ledger.items()}, by_chunk)
+        yield from _numbers(what, expected, by_chunk)
 
     def _compare_ledger(self, ledger: Mapping[int, LedgerRow]) -> Iterator[Difference]:
         ids = {chunk: row.chunk_id for chunk, row in ledger.items()}

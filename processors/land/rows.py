@@ -19,6 +19,7 @@ from processors.land.keys import call_set
 from processors.land.store import model_name
 from schemas import identity
 from schemas.chunks import CALL, Chunk, Flag, Scored
+from schemas.compounds import PART
 from schemas.plan import Plan
 
 Array = npt.NDArray[Any]
@@ -182,6 +183,29 @@ def findings(chunk: Chunk, rows: pa.RecordBatch) -> pa.RecordBatch:
             "epoch": _repeat(header.epoch, len(ids)),
             "contig": constant(header.contig, len(ids)),
             **columns,
+        }
+    )
+
+
+def compounds(chunk: Chunk, rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows of `schemas.compounds.NAMED_SCHEMA` as rows of `compound`."""
+    header, n = chunk.header, rows.num_rows
+    lists = rows.column("parts")
+    parts, offsets = lists.flatten(), lists.offsets
+    if len(offsets) and offsets[0].as_py() != 0:
+        offsets = pa.array(_numbers(offsets) - offsets[0].as_py())
+    nested = {f"parts.{field.name}": pa.ListArray.from_arrays(offsets, parts.field(k)) for k, field in enumerate(PART)}
+    sample = _numbers(rows.column("sample")).astype(np.int32)
+    return _batch(
+        {
+            "revision_id": constant(header.revision_id, n),
+            "sample_id": pa.DictionaryArray.from_arrays(pa.array(sample), pa.array(header.samples, pa.string())),
+            "submission_id": constant(header.submission_id, n),
+            "chunk": _repeat(header.ordinal, n),
+            "epoch": _repeat(header.epoch, n),
+            "contig": constant(header.contig, n),
+            **{field.name: rows.column(field.name) for field in rows.schema if field.name not in ("sample", "parts")},
+            **nested,
         }
     )
 

@@ -35,6 +35,7 @@ _LAST, _PENULTIMATE, _SINGLE = (
 )
 _START, _LONG = np.uint32(Effect.ESCAPE_START_PROXIMAL), np.uint32(Effect.ESCAPE_LONG_EXON)
 _START_INCOMPLETE = np.uint16(Status.START_INCOMPLETE)
+_STOP_UNSURE = np.uint16(Status.END_INCOMPLETE | Status.STOP_INSIDE)
 
 
 @njit(cache=True, nogil=True)
@@ -84,14 +85,19 @@ def read_on(t, row, a, b, alt, lo, hi):  # type: ignore[no-untyped-def]
     """(first residue that differs or is missing, -1 for none; cDNA position of the stop's first base in the altered transcript, -1).
 
     The frame is that of the reference start; a is not before it. Reading begins at the codon of a and goes on past the reference stop
-    to the end of the transcript.
+    to the end of the transcript; in frame behind the event it ends at once, with the reference stop.
     """
     frame = np.int64(t.coding_start[row]) - t.pad[row]
     c, d = a - frame, b - frame
     changed = np.int64(-1)
     k = c // 3
     last = changed_length(t, row, c, d, lo, hi) // 3
+    moved = (b - a) - (hi - lo)
+    own = np.int64(t.coding_end[row]) - 3
+    in_frame = moved % 3 == 0 and b <= own and t.status[row] & _STOP_UNSURE == 0
     while k < last:
+        if in_frame and 3 * k >= c + (hi - lo):  # from here on all is as in the reference
+            return (changed if changed >= 0 else k), own - moved
         now = changed_residue(t, row, c, d, alt, lo, hi, k)
         if changed < 0 and now != reference_residue(t, row, k):
             changed = k

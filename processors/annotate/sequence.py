@@ -181,11 +181,9 @@ def next_stop(t, row, c, d, alt, lo, hi, k):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def protein_length(t, row):  # type: ignore[no-untyped-def]
-    """Residues of the reference protein without its stop; a last codon of two bases counts where VEP counts it, one of one does not."""
+    """Residues of the reference protein without its stop; a last codon that is not whole does not count."""
     bases = coding_length(t, row)
     codons = bases // 3
-    if bases % 3 == 2:
-        return codons + 1
     if bases % 3 == 0 and codons > 0:
         i = bases - 3
         if translated(t.code[row], coding_base(t, row, i), coding_base(t, row, i + 1), coding_base(t, row, i + 2)) == STOP:

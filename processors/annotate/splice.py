@@ -129,7 +129,7 @@ def has_artefact(t, row):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _exon_near(t, row, near, far):  # type: ignore[no-untyped-def]
+def exon_near(t, row, near, far):  # type: ignore[no-untyped-def]
     """Whether VEP counts the bases from near to far (1-based closed) as touching an exon."""
     first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
     k = first_beyond(t.exon_ends, first, last, near - 1)
@@ -171,6 +171,6 @@ def splicing(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untype
         result |= _SPLICE_REGION
     if flags & _INSIDE:
         result |= _INTRON
-    if flags & (_TRACT_FORWARD if forward else _TRACT_REVERSE) and not _exon_near(t, row, near, far):
+    if flags & (_TRACT_FORWARD if forward else _TRACT_REVERSE) and not exon_near(t, row, near, far):
         result |= _TRACT
     return result, flags & _ARTEFACT != 0

@@ -58,6 +58,15 @@ def annotate(
     ],
     fasta: Annotated[Path | None, typer.Option("--fasta", metavar="F", help="Genome, where none is registered for the build.")] = None,
     transcripts: Annotated[Path | None, typer.Option("--transcripts", metavar="GFF3", help="Gene models, with --fasta.")] = None,
+    compounds: Annotated[
+        Path | None,
+        typer.Option(
+            "--compounds",
+            metavar="FILE.tsv",
+            rich_help_panel=_ROWS,
+            help="Also write what variants of one haplotype do together, of every sample: one codon, or a shifted frame brought back.",
+        ),
+    ] = None,
     distance: Annotated[
         str,
         typer.Option(
@@ -135,6 +144,8 @@ def annotate(
         raise WrongUse(f"-o {output}: {output.absolute().parent} is no folder")
     if output.exists() and output.samefile(file):
         raise WrongUse(f"-o {output}: is the file that is read; give another name")
+    if compounds is not None and not compounds.absolute().parent.is_dir():
+        raise WrongUse(f"--compounds {compounds}: {compounds.absolute().parent} is no folder")
     choices = _choices(
         distance=distance, columns=columns, pick=pick, pick_allele=pick_allele, per_gene=per_gene, flag_pick=flag_pick,
         pick_order=pick_order, vep=hgvs_style is Spelling.VEP, parentheses=parentheses, star=stop_symbol is Stop.STAR,
@@ -155,6 +166,10 @@ def annotate(
     console.print(f"{done.rows:,} rows for {done.alleles:,} alleles of {done.records:,} records in {output}", markup=False)
     for reason, count in sorted(done.faults.items()):
         console.print(f"  not annotated: {count:,} x {reason}", markup=False, style="yellow")
+    if compounds is not None:
+        from processors.output.compounds import write_compounds
+
+        console.print(f"{write_compounds(file, compounds, resources):,} compounds in {compounds}", markup=False)
     return 0
 
 

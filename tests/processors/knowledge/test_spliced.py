@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from processors.annotate.codons import MITOCHONDRIAL, STANDARD
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.transcript_build import build_transcripts
 from processors.knowledge.transcripts import Status, Transcripts
-from schemas.assembly import MITOCHONDRION_LENGTH
+from schemas.assembly import MITOCHONDRION_LENGTH, contig_table
 from tests.processors.knowledge.toy import gff3, toy, turned
 
 WHOLE = "CC" + "ATGGCT" + "GTAAGT" + "GAATAA" + "GG"
@@ -191,3 +192,46 @@ def test_a_contig_without_sequence_is_unknown_bases_and_counted(tmp_path: Path) 
     assert found.pack.extra["warnings"]["contig_without_sequence"] == 1
     assert status(found) == Status.UNKNOWN_BASES
     assert set(np.asarray(found.layout.bases).tolist()) == {ord("N")}
+
+
+@pytest.mark.real_data
+def test_real_transcripts_have_the_bases_of_their_published_cdna(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "chr21_GRCh38"
+    genome = Genome(build_genome(folder / "chr21.GRCh38.known.fa.gz", tmp_path, "GRCh38", "1"))
+    source = folder / "chr21.GRCh38.ensembl.gff3.gz"
+    found = Transcripts(build_transcripts(source, tmp_path, genome.table, name="e", version="1", genome=genome))
+    published: dict[str, list[str]] = {}
+    with gzip.open(folder / "chr21.GRCh38.ensembl_cdna.fa.gz", "rt") as lines:
+        for line in lines:
+            if line.startswith(">"):
+                record = published.setdefault(line[1:].split()[0].split(".")[0], [])
+            else:
+                record.append(line.strip().upper())
+    layout, same = found.layout, 0
+    for row in np.flatnonzero(layout.coding_start >= 0).tolist():
+        sequence = "".join(published.get(found.name[row].split(".")[0], []))
+        if len(sequence) == layout.length[row] and not layout.status[row] & int(Status.UNKNOWN_BASES):
+            bases = layout.bases[layout.base_offsets[row] : layout.base_offsets[row + 1]].tobytes().decode()
+            assert bases == sequence, found.name[row]
+            same += 1
+    assert same > 800
+
+
+@pytest.mark.real_data
+def test_thioredoxin_reductase_ends_in_selenocysteine_and_glycine_where_the_file_says_so(real_data: Path, tmp_path: Path) -> None:
+    name = "ENST00000525566"
+    source = real_data / "vep_truth" / "genes.GRCh37.gff3.gz"
+    models = Transcripts(build_transcripts(source, tmp_path, contig_table("GRCh37"), name="m", version="1"))
+    number = next(row for row in range(len(models)) if models.name[row] == name)
+    parts = (
+        ("exon", 1, int(models.length[number]), "."),
+        ("CDS", int(models.layout.coding_start[number]) + 1, int(models.layout.coding_end[number]), "0"),
+    )
+    with gzip.open(real_data / "panel" / "cellbase_genes.GRCh37.cdna.fa.gz", "rt") as lines:
+        records = {record.split(maxsplit=1)[0]: record.split("\n", 1)[1].replace("\n", "") for record in lines.read().split(">")[1:]}
+    silent = toy(tmp_path / "a", records[name], gff3("T.1", *parts))
+    assert status(silent) == Status.STOP_INSIDE
+    told = toy(tmp_path / "b", records[name], gff3("T.1", *parts, attributes="tag=seleno"))
+    assert status(told) == Status(0)
+    residues = (parts[1][2] - parts[1][1] + 1) // 3 - 1
+    assert told.layout.sec.tolist() == [residues - 2], "Gly-Cys-Sec-Gly"

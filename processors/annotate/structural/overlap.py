@@ -74,7 +74,7 @@ class Queries:
         return len(self.contig)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _behind(borders, low, high, position):  # type: ignore[no-untyped-def]
     """First index in [low, high) whose border lies beyond a position."""
     while low < high:
@@ -86,7 +86,7 @@ def _behind(borders, low, high, position):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _share(part, whole):  # type: ignore[no-untyped-def]
     """Part of a whole in 1/10,000; 0 and WHOLE only where they are exact."""
     if whole <= 0 or part <= 0:
@@ -96,7 +96,7 @@ def _share(part, whole):  # type: ignore[no-untyped-def]
     return min(max(np.int64(part) * WHOLE // whole, 1), WHOLE - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _exons(t, row, s, e, out):  # type: ignore[no-untyped-def]
     """Fill the exon numbers and shares; (an exon touched, coding bases touched, an exon touched or met at its border)."""
     first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
@@ -126,7 +126,7 @@ def _exons(t, row, s, e, out):  # type: ignore[no-untyped-def]
     return low_exon >= 0, coding or coded > 0, met
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _introns(t, row, s, e, out):  # type: ignore[no-untyped-def]
     """Fill the intron numbers; (intronic beyond the splice sites, in a polypyrimidine tract, in an artefact of the alignment)."""
     first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
@@ -153,7 +153,7 @@ def _introns(t, row, s, e, out):  # type: ignore[no-untyped-def]
     return intronic, tract, artefact
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _mature(t, row, s, e):  # type: ignore[no-untyped-def]
     for k in range(t.mature_offsets[row], t.mature_offsets[row + 1]):
         a, b = t.mature_starts[k], t.mature_ends[k]
@@ -162,7 +162,7 @@ def _mature(t, row, s, e):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _whole(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]
     """Terms of a transcript that lies within the span."""
     count = t.exon_offsets[row + 1] - t.exon_offsets[row]
@@ -182,7 +182,7 @@ def _whole(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]
     return _NMD if t.decay[row] else _CODING_TRANSCRIPT
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _part(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]  # noqa: PLR0912 -- one predicate a branch
     """Terms of a transcript of which the span or break touches a part."""
     exon, coding, met = _exons(t, row, s, e, out)
@@ -220,81 +220,90 @@ def _part(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]  # noqa
 
 
 @njit(cache=True, nogil=True)
-def _reaches(t, row, s, e, upstream, downstream):  # type: ignore[no-untyped-def]
-    before, after = (upstream, downstream) if t.strand[row] > 0 else (downstream, upstream)
-    return e + before > t.start[row] and s < t.end[row] + after
-
-
-@njit(cache=True, nogil=True)
-def _bins(t, contig, s, e, reach):  # type: ignore[no-untyped-def]
-    """(first bin of the contig, first and last to look at)."""
-    base = t.bin_base[contig]
-    bins = t.bin_base[contig + 1] - base
-    return base, max(s - reach, 0) >> BIN_BITS, min((e + reach) >> BIN_BITS, bins - 1)
-
-
-@njit(cache=True, nogil=True)
-def _count(t, upstream, downstream, contig, start, end, offsets):  # type: ignore[no-untyped-def]
+def _count(start, end, strand, bin_base, bin_offsets, bin_rows, contig_rows, upstream, downstream, contig, s, e, offsets):  # type: ignore[no-untyped-def]
+    reach = max(upstream, downstream)
     offsets[0] = 0
     total = np.int64(0)
     for i in range(contig.shape[0]):
-        base, low, high = _bins(t, contig[i], start[i], end[i], max(upstream, downstream))
-        for b in range(low, high + 1):
-            for j in range(t.bin_offsets[base + b], t.bin_offsets[base + b + 1]):
-                row = t.bin_rows[j]
-                if b > low and (t.start[row] >> BIN_BITS) != b:
-                    continue  # seen in an earlier bin
-                if _reaches(t, row, start[i], end[i], upstream, downstream):
-                    total += 1
+        j, near, first, last = _candidates(start, bin_base, bin_offsets, contig_rows, contig[i], s[i], e[i], reach)
+        for k in range(near + last - first):
+            row = bin_rows[j + k] if k < near else first + k - near
+            before, after = (upstream, downstream) if strand[row] > 0 else (downstream, upstream)
+            if e[i] + before > start[row] and s[i] < end[row] + after:
+                total += 1
         offsets[i + 1] = total
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _candidates(start, bin_base, bin_offsets, contig_rows, contig, s, e, reach):  # type: ignore[no-untyped-def]
+    """Transcripts that may reach [s, e): (first place in the bin of its begin, how many there), then rows [first, last) that start later.
+
+    Rows are sorted by start, so what does not touch the first bin is a stretch of them.
+    """
+    base = bin_base[contig]
+    low = min(max(s - reach, 0) >> BIN_BITS, bin_base[contig + 1] - base - 1)
+    j = bin_offsets[base + low]
+    first = _behind(start, contig_rows[contig], contig_rows[contig + 1], ((low + 1) << BIN_BITS) - 1)
+    last = _behind(start, first, contig_rows[contig + 1], e + reach)
+    return j, bin_offsets[base + low + 1] - j, first, last
+
+
 @njit(cache=True, nogil=True)
-def _fill(t, upstream, downstream, contig, start, end, direction, place, rows):  # type: ignore[no-untyped-def]
+def _fill(t, contig_rows, upstream, downstream, contig, start, end, direction, place, rows):  # type: ignore[no-untyped-def]
+    starts, ends, strand, bin_rows = t.start, t.end, t.strand, t.bin_rows
+    reach = max(upstream, downstream)
     n = 0
     for i in range(contig.shape[0]):
         s, e = start[i], end[i]
-        base, low, high = _bins(t, contig[i], s, e, max(upstream, downstream))
-        for b in range(low, high + 1):
-            for j in range(t.bin_offsets[base + b], t.bin_offsets[base + b + 1]):
-                row = t.bin_rows[j]
-                if b > low and (t.start[row] >> BIN_BITS) != b:
-                    continue
-                if not _reaches(t, row, s, e, upstream, downstream):
-                    continue
-                out = rows[n]
-                n += 1
-                out.transcript, out.place, out.distance, out.breaks = row, place[i], 0, 0
-                out.exon_first, out.exon_last, out.exons, out.intron_first, out.intron_last = 0, 0, 0, 0, 0
-                out.span_share, out.exonic_share, out.coding_share = 0, 0, 0
-                out.overlap = max(min(e, t.end[row]) - max(s, t.start[row]), 0)
-                if e <= t.start[row]:
-                    out.terms = _UP if t.strand[row] > 0 else _DOWN
-                    out.distance = t.start[row] - e + (1 if s < e else 0)
-                elif s >= t.end[row]:
-                    out.terms = _DOWN if t.strand[row] > 0 else _UP
-                    out.distance = s - t.end[row] + (1 if s < e else 0)
-                elif s <= t.start[row] and e >= t.end[row]:
-                    out.terms = _whole(t, row, s, e, direction[i], out)
+        j, near, first, last = _candidates(starts, t.bin_base, t.bin_offsets, contig_rows, contig[i], s, e, reach)
+        for k in range(near + last - first):
+            row = bin_rows[j + k] if k < near else first + k - near
+            low, high = starts[row], ends[row]
+            before, after = (upstream, downstream) if strand[row] > 0 else (downstream, upstream)
+            if not (e + before > low and s < high + after):
+                continue
+            out = rows[n]
+            n += 1
+            out.transcript, out.place, out.distance, out.breaks = row, place[i], 0, 0
+            out.exon_first, out.exon_last, out.exons, out.intron_first, out.intron_last = 0, 0, 0, 0, 0
+            out.span_share, out.exonic_share, out.coding_share = 0, 0, 0
+            out.overlap = max(min(e, high) - max(s, low), 0)
+            if e <= low:
+                out.terms = _UP if strand[row] > 0 else _DOWN
+                out.distance = low - e + (1 if s < e else 0)
+            elif s >= high:
+                out.terms = _DOWN if strand[row] > 0 else _UP
+                out.distance = s - high + (1 if s < e else 0)
+            elif s <= low and e >= high:
+                out.terms = _whole(t, row, s, e, direction[i], out)
+            else:
+                out.terms = _part(t, row, s, e, direction[i], out)
+                if direction[i] == _BREAK:
+                    out.breaks = 2 if place[i] else 1
+                elif s == e:
+                    out.breaks = 3
                 else:
-                    out.terms = _part(t, row, s, e, direction[i], out)
-                    if direction[i] == _BREAK:
-                        out.breaks = 2 if place[i] else 1
-                    elif s == e:
-                        out.breaks = 3
-                    else:
-                        out.breaks = (1 if s > t.start[row] else 0) | (2 if e < t.end[row] else 0)
+                    out.breaks = (1 if s > low else 0) | (2 if e < high else 0)
+
+
+def _contig_rows(layout: Layout) -> npt.NDArray[np.int64]:
+    """Where the transcripts of each contig begin, n + 1."""
+    return np.searchsorted(layout.contig, np.arange(len(layout.bin_base))).astype(np.int64)
 
 
 def count_rows(layout: Layout, queries: Queries, upstream: int, downstream: int) -> npt.NDArray[np.int64]:
     """int64[m + 1]: where the rows of each query begin, without making them."""
     offsets = np.zeros(len(queries) + 1, dtype=np.int64)
-    _count(layout, upstream, downstream, queries.contig, queries.start, queries.end, offsets)
+    _count(
+        layout.start, layout.end, layout.strand, layout.bin_base, layout.bin_offsets, layout.bin_rows, _contig_rows(layout),
+        upstream, downstream, queries.contig, queries.start, queries.end, offsets,
+    )  # fmt: skip
     return offsets
 
 
 def fill_rows(layout: Layout, queries: Queries, upstream: int, downstream: int, total: int) -> npt.NDArray[Any]:
     """ROW[total]: transcripts of each query in the order of the pack; so many bases up- and downstream still count."""
     rows = np.empty(total, dtype=ROW)
-    _fill(layout, upstream, downstream, queries.contig, queries.start, queries.end, queries.direction, queries.place, rows)
+    columns = (queries.contig, queries.start, queries.end, queries.direction, queries.place)
+    _fill(layout, _contig_rows(layout), upstream, downstream, *columns, rows)
     return rows

@@ -73,12 +73,12 @@ def predictions(transcripts: Transcripts, genome: Genome, rows: list[Row], conti
     return [({e.name for e in Effect if e & bit and e.name}, int(share)) for bit, share in zip(effect.tolist(), lost.tolist(), strict=True)]
 
 
-def piece_of(transcripts: Transcripts, genome: str, row: int, event: Event) -> tuple[Piece, Event]:
-    """A transcript and an event as the reference takes them: forward."""
+def piece_of(transcripts: Transcripts, genome: str, row: int, event: Event, base: int = 0) -> tuple[Piece, Event]:
+    """A transcript and an event as the reference takes them: forward. `genome` and `event` count from `base` of the contig."""
     layout = transcripts.layout
     low, high = int(layout.exon_offsets[row]), int(layout.exon_offsets[row + 1])
-    exons = list(zip(layout.exon_starts[low:high].tolist(), layout.exon_ends[low:high].tolist(), strict=True))
-    cds = (int(layout.cds_start[row]), int(layout.cds_end[row])) if layout.cds_start[row] >= 0 else None
+    exons = list(zip((layout.exon_starts[low:high] - base).tolist(), (layout.exon_ends[low:high] - base).tolist(), strict=True))
+    cds = (int(layout.cds_start[row]) - base, int(layout.cds_end[row]) - base) if layout.cds_start[row] >= 0 else None
     if layout.strand[row] < 0:
         piece, event = mirrored(genome, exons, cds, event)
     else:

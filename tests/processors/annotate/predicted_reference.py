@@ -98,14 +98,15 @@ def in_exons(piece: Piece, event: Event) -> bool:
 
 
 def same_alleles(piece: Piece, event: Event) -> list[Event]:
-    """All events that make the same sequence, nearest first."""
+    """All events that make the same sequence, nearest first; an unknown base is like no other."""
     genome = piece.genome
     altered = genome[: event.start] + event.inserted + genome[event.end :]
     size, length = len(event.inserted), event.end - event.start
     found = []
     for at in range(max(0, event.start - 120), min(len(genome) - length, event.start + 120) + 1):
         inserted = altered[at : at + size]
-        if genome[:at] + inserted + genome[at + length :] == altered:
+        unknown = "N" in genome[min(at, event.start) : max(at, event.start) + length]
+        if genome[:at] + inserted + genome[at + length :] == altered and not (unknown and at != event.start):
             found.append(Event(at, at + length, inserted))
     return sorted(found, key=lambda other: abs(other.start - event.start))
 
@@ -119,6 +120,13 @@ def protein(text: str, pad: int = 0) -> str:
         if out[-1] == "*":
             break
     return out
+
+
+def residues(coding: str, pad: int = 0) -> int:
+    """Residues of a coding sequence, its stop not counted; two bases left over are counted as one, a single base is not."""
+    bases = pad + len(coding)
+    whole = bases % 3 == 0 and _CODON.get(coding[-3:]) == "*"
+    return (bases + 1) // 3 - whole
 
 
 def share(count: int, whole: int) -> int:
@@ -139,7 +147,7 @@ class Reading:
         self.junctions = sorted({j if j <= a else j + moved for j in junctions if j <= a or j >= b} - {0, len(self.altered)})
         self.reference = protein(text[start:end], piece.pad)
         self.changed = protein(self.altered[start:], piece.pad)
-        self.whole = len(self.reference.rstrip("*"))
+        self.whole = residues(text[start:end], piece.pad)
         self.start = start
         self.moved = moved
         self.stop = start - piece.pad + 3 * (len(self.changed) - 1) if self.changed.endswith("*") else None
@@ -183,7 +191,7 @@ def start_gone(piece: Piece, after: int) -> tuple[set[str], int]:
     assert piece.cds is not None
     start, end = piece.cdna(piece.cds[0]), piece.cdna(piece.cds[1])
     coding = "N" * piece.pad + piece.spliced()[start:end]
-    whole = len(protein(coding).rstrip("*"))
+    whole = residues(coding)
     for number in range(1, len(coding) // 3):
         if start - piece.pad + 3 * number >= after and coding[3 * number : 3 * number + 3] == "ATG":
             return {"NEXT_START"}, share(number, whole)
@@ -219,7 +227,7 @@ def without(piece: Piece, a: int, b: int, inserted: str) -> tuple[set[str], int]
         return bits | more | {"SPLICE_START"}, lost
     if not piece.start_known and start in gone:
         coding = "N" * piece.pad + piece.spliced()[start:end]
-        return bits, share(math.ceil(len(gone) / 3), len(protein(coding).rstrip("*")))
+        return bits, share(math.ceil(len(gone) / 3), residues(coding))
     if not stop_gone:
         bits.add("SPLICE_IN_FRAME" if (b - a - len(inserted)) % 3 == 0 else "SPLICE_OUT_OF_FRAME")
     more, lost = Reading(piece, a, b, inserted).effects(True)

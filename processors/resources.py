@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from processors.annotate.cache import AnnotationCache
 from processors.annotate.options import Options
 from processors.annotate.pick import PickOrder, pick_order
 from processors.annotate.render import Renderer
@@ -37,9 +38,11 @@ class Resources:
     frequency: Frequency | None
     model: Model | None
     options: Options = field(default_factory=Options)
+    cache: AnnotationCache | None = None
+    """Rows of alleles called before, shared by all plans of a worker; None: everything is computed."""
 
     @classmethod
-    def load(cls, plan: Plan, packs: Path, provider: str = Wanted.AUTO) -> Resources:
+    def load(cls, plan: Plan, packs: Path, provider: str = Wanted.AUTO, cache: AnnotationCache | None = None) -> Resources:
         """The packs of a plan below `packs`. `provider`: `cuda` (required), `cpu`, `auto`.
 
         Raises PackError where a digest is not on this machine (a worker waits for it), session.ProviderRefused, models.ModelRefused.
@@ -66,7 +69,13 @@ class Resources:
             clinvar=ClinVar(found["clinvar"]) if "clinvar" in found else None,
             frequency=Frequency(found["frequency"]) if "frequency" in found else None,
             model=load_model(found["model"], provider) if "model" in found else None,
+            cache=cache,
         )
+
+    @cached_property
+    def annotation_key(self) -> str:
+        """What the rows of alleles depend on."""
+        return f"{self.plan.annotation_key} {self.options.upstream} {self.options.downstream}"
 
     @cached_property
     def pick_order(self) -> PickOrder:

@@ -25,6 +25,7 @@ from streams import wire
 from streams.broker import Message, Output
 from streams.failpoints import FailPoint, FailPoints
 from streams.logs import logger
+from streams.metrics import Metrics
 from streams.outcomes import DependencyAway, Done, Outcome, Stage, Unprocessable
 from streams.pipeline import Each, Pipeline, Together
 from streams.receipts import receipt
@@ -58,8 +59,9 @@ class Passing:
 class Chain:
     """The steps, each a function of what the one before gave."""
 
-    def __init__(self, shelf: Shelf, client: Client, worker: str, points: FailPoints) -> None:
+    def __init__(self, shelf: Shelf, client: Client, worker: str, points: FailPoints, metrics: Metrics | None = None) -> None:
         self._shelf = shelf
+        self._metrics = metrics
         self._client = client
         self._worker = worker
         self._points = points
@@ -74,7 +76,18 @@ class Chain:
         self._refuse_other_code(passing)
         if passing.faulty:
             return replace(passing, structural=annotate_faults(chunk, passing.resources))
-        return Passing(message, annotate(chunk, passing.resources), passing.resources)
+        annotated = annotate(chunk, passing.resources)
+        self._tell_cache()
+        return Passing(message, annotated, passing.resources)
+
+    def _tell_cache(self) -> None:
+        if self._metrics is None or self._shelf.cache is None:
+            return
+        tally = self._shelf.cache.taken()
+        self._metrics.cached_annotations.labels("hit").inc(tally.hits)
+        self._metrics.cached_annotations.labels("miss").inc(tally.misses)
+        self._metrics.cache_evictions.inc(tally.evictions)
+        self._metrics.cache_bytes.set(tally.bytes)
 
     def score(self, batch: list[Passing]) -> Sequence[Passing]:
         """Score the chunks of a micro-batch, those of one plan together."""
@@ -162,7 +175,8 @@ def build(worker: Worker) -> Stage:
     settings = worker.settings
     logger().info("scoring", provider=bundled_session(settings.provider).provider)
     client = connect(settings.clickhouse_dsn("writer"))
-    chain = Chain(Shelf(worker.plans, settings.packs_folder(), settings.provider), client, worker.name, worker.points)
+    shelf = Shelf(worker.plans, settings.packs_folder(), settings.provider, settings.annotation_cache_bytes)
+    chain = Chain(shelf, client, worker.name, worker.points, worker.metrics)
     steps: list[Each | Together] = [
         Each("annotate", chain.annotate, threads=settings.annotate_threads),
         Together("score", chain.score, rows=lambda passing: passing.chunk.rows.num_rows, max_rows=SCORE_ROWS),

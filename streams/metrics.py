@@ -69,6 +69,12 @@ class Metrics:
         self.step_rows = counter("step_rows_total", "Rows through a step", "step")
         self.batch_rows = histogram("batch_rows", "Rows in one micro-batch", "step", buckets=(256, 1024, 4096, 16_384, 65_536, 262_144))
 
+        # --- annotations kept for alleles that come again
+        # outcome is hit or miss: the hit rate is hit over both
+        self.cached_annotations = counter("annotation_cache_alleles_total", "Alleles asked of the annotation cache", "outcome")
+        self.cache_evictions = counter("annotation_cache_evictions_total", "Alleles dropped from the annotation cache")
+        self.cache_bytes = gauge("annotation_cache_bytes", "Memory of the annotation cache")
+
         # --- jobs: long work beside the poll loop
         self.jobs = counter("jobs_total", "Jobs that ended", "stage", "lane", "outcome")
         self.open_jobs = gauge("open_jobs", "Jobs begun and not ended", "stage", "lane")

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
 
     annotate_threads: int = Field(default=2, ge=1, le=256)
     land_threads: int = Field(default=2, ge=1, le=64)
+    annotation_cache_bytes: int = Field(default=0, ge=0)
+    """Memory of each worker for annotations of alleles that it met before; 0: everything is computed. About 250 bytes an allele."""
     rows_in_flight: int = Field(default=524_288, ge=1)
     """Alleles that a worker holds between polling and landing."""
     bytes_in_flight: int = Field(default=128 * 1024 * 1024, ge=1)

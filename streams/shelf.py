@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from pathlib import Path
 
+from processors.annotate.cache import AnnotationCache
 from processors.knowledge.pack import PackError
 from processors.resources import Resources
 from processors.score.models import ModelRefused
@@ -21,10 +22,12 @@ KEPT = 4
 class Shelf:
     """Resources by plan. Safe to ask from any thread; a plan is loaded once."""
 
-    def __init__(self, plans: PlanStore, packs: Path, provider: str) -> None:
+    def __init__(self, plans: PlanStore, packs: Path, provider: str, cache_bytes: int = 0) -> None:
+        """`cache_bytes` of annotated alleles are kept for all plans together; 0: none."""
         self._plans = plans
         self._packs = packs
         self._provider = provider
+        self.cache = AnnotationCache(cache_bytes) if cache_bytes else None
         self._lock = threading.Lock()
         self._open: OrderedDict[str, Resources] = OrderedDict()
 
@@ -43,7 +46,7 @@ class Shelf:
             found = self._open.get(plan_id)
             if found is None:
                 try:
-                    found = Resources.load(plan, self._packs, self._provider)
+                    found = Resources.load(plan, self._packs, self._provider, self.cache)
                 except (PackError, ModelRefused, ProviderRefused) as error:
                     raise NotYet(str(error)) from error
                 self._open[plan_id] = found

@@ -147,11 +147,6 @@ def numbers(values: npt.NDArray[np.int64], shown: npt.NDArray[np.bool_], missing
     return _written(_put_numbers, missing, 21, values, shown)
 
 
-def fractions(parts: npt.NDArray[np.int64], wholes: npt.NDArray[np.int64], missing: str) -> Column:
-    """`3/10`; `missing` where the part is 0."""
-    return _written(_put_fractions, missing, 42, parts, wholes)
-
-
 def _written(kernel: Any, missing: str, width: int, first: npt.NDArray[Any], second: npt.NDArray[Any]) -> Column:
     blank = np.frombuffer(missing.encode(), dtype=np.uint8)
     data = np.empty(len(blank) + width * len(first), dtype=np.uint8)
@@ -208,20 +203,6 @@ def _put_numbers(values, shown, blank, starts, ends, data):  # type: ignore[no-u
         if shown[i]:
             starts[i] = at
             at = put_number(data, at, values[i])
-            ends[i] = at
-    return at
-
-
-@njit(cache=True, nogil=True)
-def _put_fractions(parts, wholes, blank, starts, ends, data):  # type: ignore[no-untyped-def]
-    at = blank
-    for i in range(parts.shape[0]):
-        starts[i], ends[i] = 0, blank
-        if parts[i] != 0:
-            starts[i] = at
-            at = put_number(data, at, parts[i])
-            data[at] = 47
-            at = put_number(data, at + 1, wholes[i])
             ends[i] = at
     return at
 

@@ -16,9 +16,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from processors.annotate import terms
-from processors.annotate.columns import Column, Table, Vocabulary, fractions, numbers, own
+from processors.annotate.change import Matter, change_column
+from processors.annotate.columns import Column, Table, Vocabulary, numbers, own
 from processors.annotate.hgvs.names import Alleles, Kind, names
 from processors.annotate.hgvs.style import Style
+from processors.annotate.regions import events
 from processors.knowledge.genome import Genome
 from processors.knowledge.strings import StringTable
 from processors.knowledge.transcripts import Status, Tag, Transcripts
@@ -147,10 +149,10 @@ class Renderer:
         return self._impact_of.column(here.rows.terms)
 
     def _exon(self, here: _Here) -> Column:
-        return fractions(here.rows.exon.astype(np.int64), self._exons[here.transcript], self._missing)
+        return self._change(Matter.EXON, here)
 
     def _intron(self, here: _Here) -> Column:
-        return fractions(here.rows.intron.astype(np.int64), self._exons[here.transcript] - 1, self._missing)
+        return self._change(Matter.INTRON, here)
 
     def _hgvsg(self, here: _Here) -> Column:
         return Column(here.rows.allele, self._names(Kind.GENOMIC, here))
@@ -162,19 +164,19 @@ class Renderer:
         return own(self._names(Kind.PROTEIN, here))
 
     def _cdna_position(self, here: _Here) -> Column:
-        return self._not_said(here)
+        return self._change(Matter.CDNA_POSITION, here)
 
     def _cds_position(self, here: _Here) -> Column:
-        return self._not_said(here)
+        return self._change(Matter.CDS_POSITION, here)
 
     def _protein_position(self, here: _Here) -> Column:
-        return self._not_said(here)
+        return self._change(Matter.PROTEIN_POSITION, here)
 
     def _amino_acids(self, here: _Here) -> Column:
-        return self._not_said(here)
+        return self._change(Matter.AMINO_ACIDS, here)
 
     def _codons(self, here: _Here) -> Column:
-        return self._not_said(here)
+        return self._change(Matter.CODONS, here)
 
     def _distance(self, here: _Here) -> Column:
         # an insertion on a transcript's border is 0 bases from it
@@ -198,16 +200,14 @@ class Renderer:
         )
         return Table.of_arrow(found, self._missing)
 
-    def _not_said(self, here: _Here) -> Column:
-        return Column(np.zeros(len(here.rows), dtype=np.int32), self._nothing)
+    def _change(self, matter: Matter, here: _Here) -> Column:
+        rows, (start, end, alt, alt_from, alt_to) = here.rows, here.events
+        found = change_column(matter, self._transcripts.layout, start, end, alt, alt_from, alt_to, rows.allele, rows.transcript)
+        return own(Table.of_arrow(found, self._missing))
 
     def _flag_names(self, bits: int) -> str:
         doubts = [flag.name.lower() for flag in _DOUBTS if flag.name and bits & flag]
         return ",".join([*doubts, *_status_names(bits >> _STATUS_SHIFT)]) or self._missing
-
-    @cached_property
-    def _nothing(self) -> Table:
-        return Table.of([self._missing], lasting=True)
 
     @cached_property
     def _transcript_table(self) -> Table:
@@ -240,10 +240,6 @@ class Renderer:
         for number, tag in enumerate(_MANE, start=1):
             codes[(tags & int(tag)) != 0] = number
         return Table(table.starts[codes], table.ends[codes], table.data, lasting=True)
-
-    @cached_property
-    def _exons(self) -> npt.NDArray[np.int64]:
-        return np.append(self._transcripts.exon_count, 1)
 
     @cached_property
     def _doubts(self) -> npt.NDArray[np.uint64]:
@@ -282,3 +278,13 @@ class _Here:
     flags: npt.NDArray[np.uint32]
     rows: TranscriptRows
     transcript: npt.NDArray[np.int32]  # len(pack) for none
+
+    @cached_property
+    def events(self) -> tuple[npt.NDArray[Any], ...]:
+        """(start, end, bases of ALT, from, to) of each allele's event, see `annotate.regions`."""
+        _, start, ref_offsets, ref, alt_offsets, alt = self.alleles
+        n = len(start)
+        low, high = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+        alt_from, alt_to = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        events(start, ref_offsets, ref, alt_offsets, alt, low, high, alt_from, alt_to)
+        return low, high, alt, alt_from, alt_to

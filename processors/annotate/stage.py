@@ -12,8 +12,10 @@ from processors.annotate import terms
 from processors.annotate.pick import pick_alleles
 from processors.annotate.predicted import predict
 from processors.annotate.regions import call_consequences, events
+from processors.annotate.rows import Rows
 from processors.knowledge.strings import string_buffers
 from schemas.chunks import ANNOTATION_FIELDS, LOOKUP_FIELDS, NONE, TRANSCRIPT, Answer, Chunk, Region
+from schemas.identity import spellings
 
 if TYPE_CHECKING:
     from processors.annotate.options import Options
@@ -44,24 +46,6 @@ class Events(NamedTuple):
     alt_to: npt.NDArray[np.int64]
 
 
-class Rows(NamedTuple):
-    """Rows of n alleles × transcripts: `offsets` (n + 1) into the rest, the fields of `schemas.chunks.TRANSCRIPT`."""
-
-    offsets: npt.NDArray[np.int32]
-    transcript: npt.NDArray[np.uint32]
-    terms: npt.NDArray[np.uint64]
-    exon: npt.NDArray[np.uint16]
-    intron: npt.NDArray[np.uint16]
-    distance: npt.NDArray[np.int32]
-    position: npt.NDArray[np.int32]
-    offset: npt.NDArray[np.int32]
-    residue: npt.NDArray[np.int32]
-    ref_aa: npt.NDArray[np.uint8]
-    alt_aa: npt.NDArray[np.uint8]
-    effect: npt.NDArray[np.uint32]
-    lost: npt.NDArray[np.uint16]
-
-
 def annotate(chunk: Chunk, resources: Resources) -> Chunk:
     """The chunk with ANNOTATION_FIELDS and LOOKUP_FIELDS appended."""
     return look_up(call(chunk, resources), resources)
@@ -72,7 +56,21 @@ def call(chunk: Chunk, resources: Resources) -> Chunk:
     contig = resources.genome.table.resolve(chunk.header.contig)
     if contig is None:
         raise ValueError(f"chunk {chunk.header.chunk_id}: contig {chunk.header.contig!r} is not of {resources.genome.table.build}")
-    found = events_of(chunk.rows)
+    if resources.cache is None:
+        rows = compute(chunk.rows, contig, resources)
+    else:
+        held = chunk.rows.select(["allele_id", "start", "ref", "alt"])
+        ids = held.column("allele_id").to_numpy()
+        spelt = spellings(ids, *string_buffers(held.column("ref")), *string_buffers(held.column("alt")))
+        rows = resources.cache.rows(
+            resources.annotation_key, ids, spelt, lambda missing: compute(held.take(pa.array(missing)), contig, resources)
+        )
+    return chunk.append(ANNOTATION_FIELDS, _columns(rows, resources))
+
+
+def compute(rows: pa.RecordBatch, contig: int, resources: Resources) -> Rows:
+    """Every transcript within reach of every allele of some rows on one contig."""
+    found = events_of(rows)
     options = resources.options
     calls = call_consequences(
         resources.transcripts.layout, resources.pick_order, resources.genome, contig, options.reach, found.start, found.end, found.alt,
@@ -83,10 +81,8 @@ def call(chunk: Chunk, resources: Resources) -> Chunk:
         calls.offsets, calls.transcript, calls.terms, calls.effect, calls.lost,
     )  # fmt: skip
     fields: list[Any] = [getattr(calls, field.name) for field in TRANSCRIPT]
-    rows = Rows(calls.offsets, *fields)
-    if options.upstream != options.downstream:
-        rows = within_reach(rows, options)
-    return chunk.append(ANNOTATION_FIELDS, _columns(rows, resources))
+    every = Rows(calls.offsets, *fields)
+    return every if options.upstream == options.downstream else within_reach(every, options)
 
 
 def look_up(chunk: Chunk, resources: Resources) -> Chunk:

@@ -22,9 +22,10 @@ SHOWN = 200
 """Rows of a table on the screen; the other formats give all."""
 _CHOSEN = "WHERE CONDITIONS ORDER BY contig, position, sample_id"
 _VARIANT = f"""SELECT sample_id AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence,
-clinvar, frequency, score FROM variant {_CHOSEN}"""  # noqa: S608 (text of this module only; values travel as parameters)
-_FINDING = f"""SELECT sample_id AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, clinvar, frequency, score,
-class, reasons FROM finding_current {_CHOSEN}"""  # noqa: S608 (as above)
+impact, residue_change, hgvsc, hgvsp, clinvar, frequency, score
+FROM variant {_CHOSEN}"""  # noqa: S608 (text of this module only; values travel as parameters)
+_FINDING = f"""SELECT sample_id AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, impact, hgvsc, hgvsp,
+clinvar, frequency, score, class, reasons FROM finding_current {_CHOSEN}"""  # noqa: S608 (as above)
 
 
 class Format(StrEnum):
@@ -53,7 +54,7 @@ def query(
 ) -> int:
     """Read results: by SQL, by allele, by gene.
 
-    Views: variant, finding_current, calls_current, fault_current, sample_current. They show published, current revisions only.
+    Views: variant, finding_current, compound_current, calls_current, fault_current, sample_current. They show published, current revisions only.
 
     [bold]riverseq query --variant 21-45989090-G-A[/bold]
     [bold]riverseq query --gene APP --format csv[/bold]

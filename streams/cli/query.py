@@ -54,7 +54,8 @@ def query(
 ) -> int:
     """Read results: by SQL, by allele, by gene.
 
-    Views: variant, finding_current, compound_current, calls_current, fault_current, sample_current. They show published, current revisions only.
+    Views: variant, finding_current, compound_current, calls_current, fault_current, sample_current. They show published,
+    current revisions only.
 
     [bold]riverseq query --variant 21-45989090-G-A[/bold]
     [bold]riverseq query --gene APP --format csv[/bold]

@@ -1,4 +1,4 @@
-"""Agreement with the real VEP, at the level that this version's terms claim: protein effects all read `coding_sequence_variant`."""
+"""Agreement with the real VEP: terms, numbers, distance, every column of text about the change, and the pick, allele by transcript."""
 
 from __future__ import annotations
 
@@ -11,72 +11,80 @@ import numpy as np
 import pytest
 
 from processors.annotate import terms
-from processors.annotate.pick import pick_keys
-from processors.annotate.regions import call_regions, events
+from processors.annotate.change import Matter, change_column
+from processors.annotate.pick import pick_order
+from processors.annotate.regions import call_consequences, events
+from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.transcript_build import build_transcripts
 from processors.knowledge.transcripts import Transcripts
-from schemas.assembly import contig_table
 from schemas.chunks import NONE
 
 pytestmark = pytest.mark.real_data
 
+Site = tuple[int, str, str, str]
 
-def _columns(rows: list[tuple[int, str, str, str]], place: int) -> tuple[np.ndarray, np.ndarray]:
-    texts = [str(row[place]) for row in rows]
-    offsets = np.zeros(len(rows) + 1, dtype=np.int32)
+
+def _text(sites: list[Site], place: int) -> tuple[np.ndarray, np.ndarray]:
+    texts = [str(site[place]) for site in sites]
+    offsets = np.zeros(len(sites) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in texts], out=offsets[1:])
     return offsets, np.frombuffer("".join(texts).encode(), dtype=np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("build", "real", "edge"),
-    [("GRCh37", 0.9999, 0.993), ("GRCh38", 0.9999, 0.989)],
-)
-def test_regions_distance_numbers_and_pick_agree_with_vep(real_data: Path, tmp_path: Path, build: str, real: float, edge: float) -> None:
+def _sites(source: Path, genome: Genome) -> dict[int, list[Site]]:
+    places: dict[int, list[Site]] = {}
+    with gzip.open(source, "rt") as handle:
+        for line in handle:
+            if not line.startswith("#"):
+                chrom, position, name, ref, alt = line.split("\t")[:5]
+                places.setdefault(genome.table.resolve(chrom) or 0, []).append((int(position) - 1, name, ref, alt))
+    return {contig: sorted(sites) for contig, sites in places.items()}
+
+
+@pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
+def test_terms_text_columns_and_pick_agree_with_vep(real_data: Path, tmp_path: Path, build: str) -> None:
     folder = real_data / "vep_truth"
-    table = contig_table(build)
-    transcripts = Transcripts(build_transcripts(folder / f"genes.{build}.gff3.gz", tmp_path, table, name="vep", version="1"))
+    genome = Genome(build_genome(folder / f"ref.{build}.fa.gz", tmp_path, build, "1"))
+    models = folder / f"genes.{build}.gff3.gz"
+    transcripts = Transcripts(build_transcripts(models, tmp_path, genome.table, name="vep", version="1", genome=genome))
     names = [transcripts.name[row] for row in range(len(transcripts))]
     with gzip.open(folder / f"truth.{build}.tsv.gz", "rt") as handle:
         truth = {(row["id"], row["transcript"]): row for row in csv.DictReader(handle, delimiter="\t")}
     picked = {row["id"]: row["transcript"] for row in truth.values() if row["pick"] == "1" and row["pick_tie"] == "0"}
-    places: dict[int, list[tuple[int, str, str, str]]] = {}
-    with gzip.open(folder / f"input.{build}.vcf.gz", "rt") as handle:
-        for line in handle:
-            if not line.startswith("#"):
-                chrom, position, name, ref, alt = line.split("\t")[:5]
-                places.setdefault(table.resolve(chrom) or 0, []).append((int(position) - 1, name, ref, alt))
+    expected = {key: terms.mask(*row["consequence"].split(",")) for key, row in truth.items()}
     same: Counter[str] = Counter()
     rows: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     seen = set()
-    for contig, sites in places.items():
-        sites.sort()
-        start, end, inserted = (np.empty(len(sites), dtype=np.int32) for _ in range(3))
-        events(np.array([s[0] for s in sites], dtype=np.int32), *_columns(sites, 2), *_columns(sites, 3), start, end, inserted)
-        calls = call_regions(transcripts.layout, pick_keys(transcripts), contig, 5_000, start, end, inserted)
-        for at, (_, name, _, _) in enumerate(sites):
-            pick = names[calls.pick[at]] if calls.pick[at] != NONE else "."
-            wrong["pick"] += picked.get(name, pick) != pick
-            for row in range(calls.offsets[at], calls.offsets[at + 1]):
-                key = (name, names[calls.transcript[row]])
-                seen.add(key)
-                wrong["extra row"] += key not in truth
-                want = terms.mask(*truth[key]["consequence"].split(","))
-                if want & terms.PROTEIN_EFFECTS:
-                    want = (want & ~terms.PROTEIN_EFFECTS) | terms.CODING_SEQUENCE
-                origin = truth[key]["origin"]
-                rows[origin] += 1
-                same[origin] += want == int(calls.terms[row])
-                distance = truth[key]["distance"]
-                wrong["distance"] += (0 if distance == "." else int(distance)) != calls.distance[row]
-                if want != terms.ABLATION:
-                    for column, numbers in (("exon", calls.exon), ("intron", calls.intron)):
-                        text = truth[key][column]
-                        wrong[column] += (0 if text == "." else int(text.split("/")[0].split("-")[0])) != numbers[row]
+    for contig, sites in _sites(folder / f"input.{build}.vcf.gz", genome).items():
+        n = len(sites)
+        start, end = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+        alt_from, alt_to = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        offsets, alt = _text(sites, 3)
+        events(np.array([site[0] for site in sites], dtype=np.int32), *_text(sites, 2), offsets, alt, start, end, alt_from, alt_to)
+        calls = call_consequences(transcripts.layout, pick_order(transcripts), genome, contig, 5_000, start, end, alt, alt_from, alt_to)
+        wrong["pick"] += sum(
+            picked.get(site[1], own) != own
+            for site, own in ((site, names[row] if row != NONE else ".") for site, row in zip(sites, calls.pick, strict=True))
+        )
+        allele = np.repeat(np.arange(n), np.diff(calls.offsets))
+        keys = [(sites[at][1], names[row]) for at, row in zip(allele, calls.transcript, strict=True)]
+        seen.update(keys)
+        for key, found, distance in zip(keys, calls.terms.tolist(), calls.distance.tolist(), strict=True):
+            row = truth[key]
+            kind = f"{row['origin']} {'clean' if row['note'] == '.' else 'noted'}"
+            rows[kind] += 1
+            same[kind] += found == expected[key]
+            wrong["distance"] += (0 if row["distance"] == "." else int(row["distance"])) != distance
+        for matter in Matter:
+            texts = change_column(matter, transcripts.layout, start, end, alt, alt_from, alt_to, allele, calls.transcript).to_pylist()
+            column = matter.name.lower()
+            wrong[column] += sum(truth[key][column] != (text or ".") for key, text in zip(keys, texts, strict=True))
     wrong["missing row"] = sum(1 for key in truth if key[1] != "." and key not in seen)
-    share = {origin: same[origin] / rows[origin] for origin in rows}
-    assert share["real"] >= real, share
-    assert share["edge"] >= edge, share
-    # six picks of GRCh38 lie among equals whose order VEP takes from the effect on the protein
-    assert {key: count for key, count in wrong.items() if count} in ({}, {"pick": 6})
+    share = {kind: same[kind] / rows[kind] for kind in rows}
+    assert share["real clean"] >= 0.9999, share
+    assert share["real noted"] >= 0.9999, share
+    assert share["edge clean"] >= 0.9995, share  # VEP reads the UTR of the minus strand from the wrong place, see DIFFERENCES.md
+    assert share["edge noted"] >= 0.994, share
+    # five picks of GRCh38 are decided by CCDS, which VEP does not read from a GFF3 file
+    assert {key: count for key, count in wrong.items() if count} in ({}, {"pick": 5})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.annotate import terms
-from processors.annotate.pick import pick_keys
-from processors.annotate.regions import RegionCalls, call_regions
+from processors.annotate.pick import pick_order
+from processors.annotate.regions import ConsequenceCalls, call_consequences
 from processors.knowledge.gff import Gene, GeneModels, Model
 from processors.knowledge.transcript_build import pack_models
 from processors.knowledge.transcripts import Transcripts
@@ -34,12 +35,16 @@ def compiled(root: Path, models: list[Model]) -> Transcripts:
     return Transcripts(pack_models(GeneModels(models, Counter()), root, TABLE, name="t", version="1", source="test", sha256=""))
 
 
-def called(transcripts: Transcripts, spans: list[tuple[int, int, int]], reach: int = 5_000) -> RegionCalls:
-    columns = [np.array(column, dtype=np.int32) for column in zip(*spans, strict=True)]
-    return call_regions(transcripts.layout, pick_keys(transcripts), 0, reach, *columns)
+def called(transcripts: Transcripts, spans: list[tuple[int, int, int]], reach: int = 5_000) -> ConsequenceCalls:
+    """Calls of events (start, end, bases inserted), whose bases are all A."""
+    start, end, inserted = (np.array(column, dtype=np.int32) for column in zip(*spans, strict=True))
+    alt = np.full(64, ord("A"), dtype=np.uint8)
+    alt_from = np.zeros(len(spans), dtype=np.int64)
+    order = pick_order(transcripts)
+    return call_consequences(transcripts.layout, order, None, 0, reach, start, end, alt, alt_from, inserted.astype(np.int64))
 
 
-def names(calls: RegionCalls, row: int = 0) -> set[str]:
+def names(calls: ConsequenceCalls, row: int = 0) -> set[str]:
     return set(terms.names_of(int(calls.terms[row])))
 
 
@@ -99,6 +104,24 @@ def test_noncoding_and_nmd_transcripts_say_what_they_are(tmp_path: Path) -> None
         {"NMD_transcript_variant", "intron_variant"},
         {"intron_variant", "non_coding_transcript_variant"},
     ]
+
+
+def test_a_mature_mirna_is_named_and_nothing_beside_it(tmp_path: Path) -> None:
+    hairpin = replace(transcript("H", [(10_000, 10_080)], None, biotype="miRNA"), mature=[(10_010, 10_032)])
+    calls = called(compiled(tmp_path, [hairpin]), [(10_020, 10_021, 1), (10_050, 10_051, 1), (10_031, 10_040, 0), (10_032, 10_032, 1)])
+    assert [names(calls, row) for row in range(4)] == [
+        {"mature_miRNA_variant"},
+        {"non_coding_transcript_exon_variant"},
+        {"mature_miRNA_variant"},
+        {"non_coding_transcript_exon_variant"},
+    ]
+
+
+def test_an_intron_too_short_to_be_one_has_no_splice_site(tmp_path: Path) -> None:
+    exons = [(10_000, 10_100), (10_110, 10_200), (10_400, 10_500)]
+    calls = called(compiled(tmp_path, [transcript("T", exons, (10_020, 10_450))]), [(10_105, 10_106, 1), (10_050, 10_051, 1)])
+    assert names(calls) == {"coding_sequence_variant"}
+    assert calls.intron[0] == 1
 
 
 def test_the_pick_prefers_mane_then_canonical_then_the_worst_terms(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class UnknownRevision(StoreError):
 class Difference:
     """One number that is not as promised. `chunk` is -1 where the difference is not of one chunk."""
 
-    what: str  # calls, call hash, faults, annotation, lookup, score, findings, compounds, ledger
+    what: str  # calls, call hash, faults, structural, annotation, lookup, score, findings, compounds, ledger
     chunk: int
     sample_id: str
     expected: int
@@ -115,6 +115,7 @@ class _Reading:
             *self._compare_rows("compounds", self._by_chunk("compound"), {chunk: row.compounds for chunk, row in ledger.items()}),
             *self._compare_ledger(ledger),
             *self._compare_alleles(ledger),
+            *self._compare_structural(),
         ]
         return Verification(
             self.manifest.submission_id, self.manifest.revision_id, tuple(differences), self._samples(calls, faults, findings)
@@ -199,6 +200,19 @@ class _Reading:
         asked = sum(row.scores for row in ledger.values())
         if scored != asked and not self.deleted:
             yield Difference("score", -1, "", asked, scored)
+
+    def _compare_structural(self) -> Iterator[Difference]:
+        """Every fault behind which a structural allele stands has its call, of the plan's packs."""
+        where = "submission_id = {submission:String} AND call_set = {set:String}"
+        alt = "splitByChar(',', splitByChar('\t', site)[5])[alt_index]"
+        sql = f"""SELECT sample_id, sum(fault), sum(call) FROM (
+                SELECT sample_id, 1 AS fault, 0 AS call FROM fault FINAL
+                WHERE {where} AND reason IN ('symbolic', 'breakend') AND {alt} NOT IN ('<NON_REF>', '<*>', '<X>', '*', '.')
+                UNION ALL SELECT sample_id, 0, 1 FROM structural FINAL WHERE {where} AND annotation_key = {{annotation:String}}
+            ) GROUP BY sample_id HAVING sum(fault) != sum(call) ORDER BY sample_id"""
+        for sample, expected, found in self.client.rows(sql, {**self._call_set, "annotation": self.plan.annotation_key}):
+            if sample not in self.deleted:
+                yield Difference("structural", -1, sample, expected, found)
 
     def _samples(
         self,

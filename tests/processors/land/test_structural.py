@@ -21,6 +21,7 @@ from processors.land.insert import land_faults
 from processors.land.manifests import record_manifest
 from processors.land.names import GeneNames, TranscriptNames, record_names
 from processors.land.publication import publish
+from processors.land.readback import verify
 from schemas.chunks import Chunk
 from tests.processors.annotate.test_structural_alleles import fault_rows, site
 from tests.processors.annotate.test_structural_overlap import TABLE, compiled, neighbours
@@ -125,3 +126,13 @@ def test_structural_alleles_go_with_their_sample(client: Client, factory: Any, p
     delete_sample(client, "aa", 1)
     for table in ("structural", "structural_current"):
         assert {row[0] for row in client.rows(f"SELECT DISTINCT sample_id FROM {table}")} == {"bb"}
+
+
+def test_a_revision_whose_structural_alleles_are_missing_is_not_complete(client: Client, factory: Any, prepared: Prepared) -> None:
+    land_faults(client, prepared.chunk, factory.plan, worker="w")
+    record_manifest(client, prepared.emission.manifest)
+    found = verify(client, prepared.emission.submission_id, prepared.emission.revision_id)
+    assert [str(one) for one in found.differences] == [f"sample {who}: structural: expected 5, found 0" for who in ("aa", "bb")]
+    client.command("TRUNCATE TABLE ledger")
+    land(client, prepared, factory)
+    assert verify(client, prepared.emission.submission_id, prepared.emission.revision_id).ok

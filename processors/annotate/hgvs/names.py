@@ -134,16 +134,17 @@ def _protein(
     style: Style,
 ) -> pa.Array[Any]:
     moved = _moved(alleles, genome)
-    table = transcripts.protein
+    table, own = transcripts.protein, transcripts.name
     replaced = (moved.spans[:, 1] - moved.spans[:, 0]) // 3 + 3
     added = (moved.spans[:, 3] - moved.spans[:, 2]) // 3 + 3
-    sizes = np.diff(table.offsets)
+    sizes = np.maximum(np.diff(table.offsets), np.diff(own.offsets))
     present = rows < len(sizes)
     room = int(sizes[rows[present]].sum()) + len(rows) * _FIXED + 3 * int((replaced + added)[index].sum())
     longest = int((replaced + added).max(initial=0))
     offsets, out = np.empty(len(rows) + 1, dtype=np.int64), np.empty(room, dtype=np.uint8)
     write_protein(
-        transcripts.layout, table.offsets, table.data, genome.sequence, moved.base, moved.spans, moved.up, moved.down,
+        transcripts.layout, table.offsets, table.data, own.offsets, own.data,
+        genome.sequence, moved.base, moved.spans, moved.up, moved.down,
         alleles.alt_bytes, index, rows, terms, _bits(style), np.empty((2, longest + 4), dtype=np.uint8), offsets, out,
     )  # fmt: skip
     return _column(offsets, out)

@@ -39,7 +39,7 @@ _STOP_RETAINED = np.uint64(terms.mask("stop_retained_variant"))
 _ZERO = np.uint64(0)
 
 _SUBSTITUTION, _DELETION, _INSERTION, _DUPLICATION, _DELINS, _SHIFT, _START = range(7)
-_COLON, _OPEN, _CLOSE, _UNDER, _EQUAL, _ASK = 58, 40, 41, 95, 61, 63
+_COLON, _OPEN, _CLOSE, _UNDER, _EQUAL, _ASK, _DOT, _ONE = 58, 40, 41, 95, 61, 63, 46, 49
 _P, _DEL, _INS, _DUP, _DELINS_TEXT, _FS, _EXT = (literal(text) for text in ("p.", "del", "ins", "dup", "delins", "fs", "ext"))
 
 PARENTHESES, STAR, ONE_LETTER, VEP = 1, 2, 4, 8
@@ -330,10 +330,42 @@ def put_change(  # type: ignore[no-untyped-def]  # noqa: PLR0911
 
 
 @njit(cache=True, nogil=True)
+def _put_accession(name_offsets, name_data, own_offsets, own_data, row, style, out, at):  # type: ignore[no-untyped-def]
+    """Of the protein, else of the transcript. VEP takes a version that it does not know for 1."""
+    if name_offsets[row] == name_offsets[row + 1]:
+        return put(out, at, own_data[own_offsets[row] : own_offsets[row + 1]])
+    versioned = False
+    for x in range(name_offsets[row], name_offsets[row + 1]):
+        out[at] = name_data[x]
+        versioned |= name_data[x] == _DOT
+        at += 1
+    if style & VEP and not versioned:
+        at = put_byte(out, put_byte(out, at, _DOT), _ONE)
+    return at
+
+
+@njit(cache=True, nogil=True)
 def write_protein(  # type: ignore[no-untyped-def]
-    t, name_offsets, name_data, sequence, base, spans, up, down, alt_bytes, index, rows, bits, style, scratch, offsets, out
+    t,
+    name_offsets,
+    name_data,
+    own_offsets,
+    own_data,
+    sequence,
+    base,
+    spans,
+    up,
+    down,
+    alt_bytes,
+    index,
+    rows,
+    bits,
+    style,
+    scratch,
+    offsets,
+    out,
 ):
-    """p. of each row; `name_*`: the proteins' accessions by transcript row. An empty text stands for no name."""
+    """p. of each row; `name_*`, `own_*`: accessions of the proteins and of the transcripts. An empty text stands for no name."""
     at = 0
     offsets[0] = 0
     transcripts = t.start.shape[0]
@@ -346,9 +378,7 @@ def write_protein(  # type: ignore[no-untyped-def]
         if e + 1 < t.cds_start[row] or s > t.cds_end[row] + 1 or not known(alt_bytes, a0, a1):
             continue
         begin = at
-        for x in range(name_offsets[row], name_offsets[row + 1]):
-            out[at] = name_data[x]
-            at += 1
+        at = _put_accession(name_offsets, name_data, own_offsets, own_data, row, style, out, at)
         at = put(out, put_byte(out, at, _COLON), _P)
         k = up[i] if t.strand[row] > 0 else down[i]
         bare = at

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from processors.annotate.codons import COMPLEMENT, SEC, STOP, UNKNOWN, residue
+from processors.annotate.codons import COMPLEMENT, SEC, STOP, UNKNOWN
 from processors.annotate.hgvs.nucleotide import inserted
-from processors.annotate.project import cdna_of
+from processors.annotate.sequence import cdna_span, coding_span, translated
 
 _N = 78
 
@@ -53,27 +53,19 @@ class Reading(NamedTuple):
     coding_start: Any
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def place(t, row, s, e):  # type: ignore[no-untyped-def]
     """CDS positions (start, end) of an event, (-1, -1) where one of its ends does not lie in the coding sequence.
 
     An insertion on the border of an exon lies beside the exon's base; one beside the first or behind the last coding base is outside.
     """
-    forward = t.strand[row] > 0
-    first, behind, pad = np.int64(t.coding_start[row]), np.int64(t.coding_end[row]), np.int64(t.pad[row])
-    if first < 0:
+    if t.coding_start[row] < 0:
         return np.int64(-1), np.int64(-1)
-    if s == e:
-        before, after = (cdna_of(t, row, s - 1), cdna_of(t, row, s)) if forward else (cdna_of(t, row, s), cdna_of(t, row, s - 1))
-        at = before + 1 if before >= 0 else after
-        if at <= first or at >= behind:
-            return np.int64(-1), np.int64(-1)
-        return at - first + pad, at - first + pad
-    low = cdna_of(t, row, s if forward else e - 1)
-    high = low if e - s == 1 else cdna_of(t, row, e - 1 if forward else s)
-    if low < first or high >= behind or high < 0:
+    a, b = cdna_span(t, row, s, e)
+    start, end = coding_span(t, row, a, b)
+    if start < 0 or end < 0:
         return np.int64(-1), np.int64(-1)
-    return low - first + pad, high + 1 - first + pad
+    return start, end
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -104,7 +96,7 @@ def reference_residue(r, number):  # type: ignore[no-untyped-def]
     at = 3 * number
     if at + 3 > r.size:
         return np.uint8(UNKNOWN)
-    found = residue(r.code, base_at(r, at), base_at(r, at + 1), base_at(r, at + 2))
+    found = translated(r.code, base_at(r, at), base_at(r, at + 1), base_at(r, at + 2))
     if found == STOP:
         for i in range(r.sec_low, r.sec_high):
             if r.sec[i] == number:
@@ -165,7 +157,7 @@ def changed_residue(r, number):  # type: ignore[no-untyped-def]
         return reference_residue(r, number)
     if shift % 3 == 0 and at >= r.start + r.added and at + 3 <= r.size + shift:
         return reference_residue(r, number - shift // 3)
-    return residue(r.code, _changed_base(r, at), _changed_base(r, at + 1), _changed_base(r, at + 2))
+    return translated(r.code, _changed_base(r, at), _changed_base(r, at + 1), _changed_base(r, at + 2))
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -175,10 +167,10 @@ def substituted(r):  # type: ignore[no-untyped-def]
     if at + 3 > r.size or at < r.pad:
         return np.uint8(UNKNOWN), np.uint8(UNKNOWN)
     one, two, three = r.bases[r.first + at], r.bases[r.first + at + 1], r.bases[r.first + at + 2]
-    old = residue(r.code, one, two, three)
+    old = translated(r.code, one, two, three)
     new = r.alt_bytes[r.low] if r.forward else COMPLEMENT[r.alt_bytes[r.low]]
     place = r.start - at
-    new = residue(r.code, new if place == 0 else one, new if place == 1 else two, new if place == 2 else three)
+    new = translated(r.code, new if place == 0 else one, new if place == 1 else two, new if place == 2 else three)
     return (reference_residue(r, at // 3) if old == STOP else old), new
 
 

@@ -24,5 +24,6 @@ class Style:
       sequence comes from a FASTA file;
     - a frameshift that first changes the stop is an extension (`p.Ter110GlnextTer17`), in VEP `p.Ter110GlnfsTer18`;
     - an indel in the stop that leaves no stop in its place is named for what it does, whatever VEP's `stop_retained_variant` says;
+    - a protein's version that the models do not give is not written; VEP takes it for 1;
     - an intronic indel that the 3' rule moves into the coding sequence, and an insertion just before the stop, have a p. name.
     """

@@ -212,7 +212,7 @@ def _at_sites(t, row, s, e, alt, lo, hi, sequence, base, length):  # type: ignor
     return bits | more, lost
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, inline="always")
 def _doubtful(status, bits, effect, lost):  # type: ignore[no-untyped-def]
     if status == 0 or bits & (_SITES | _ABLATION | _PROTEIN) == _NO_TERMS:
         return False

@@ -71,11 +71,6 @@ def clusters_of(parts: list[Part]) -> list[Cluster]:
     return result
 
 
-def meets(cluster: Cluster, part: Part) -> bool:
-    """Whether a part touches the codons of a cluster."""
-    return part.first <= cluster.last and part.last >= cluster.first
-
-
 def _distinct(parts: list[Part]) -> list[Part]:
     kept: dict[tuple[int, int, bytes], Part] = {}
     for part in parts:

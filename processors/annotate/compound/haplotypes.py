@@ -7,11 +7,17 @@ every block.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
-from processors.annotate.compound.clusters import Cluster, Part, clusters_of, meets
+from processors.annotate.compound.clusters import Cluster, Part, clusters_of
 from schemas.compounds import Phase
+
+MOST_BLOCKS = 256
+"""Blocks of one stretch of one sample and transcript that are looked at, since each is laid over the whole; beyond, unphased records are
+neighbours only (`CompoundFlag.NEIGHBOUR_UNPHASED`), and what they alone would carry is not called. No real sample comes near."""
 
 
 @dataclass(frozen=True)
@@ -45,22 +51,42 @@ def block_of(*, haplotypes: int, ploidy: int, phased: bool, phase_set: int, reco
 
 
 def found_in(carried: list[Carried]) -> Iterator[Found]:
-    """Clusters of one sample and transcript, from its parts by position. Deterministic: in the order of blocks, then haplotypes."""
+    """Clusters of one sample and transcript, from its parts by position. Deterministic: by place, then blocks, then haplotypes."""
+    for island in _islands(carried):
+        yield from _found_in_island(island)
+
+
+def _islands(carried: list[Carried]) -> Iterator[list[Carried]]:
+    """Stretches of two parts and more that cannot meet each other, whoever stands with whom. From the first shift on all is one."""
+    at = 0
+    while at < len(carried):
+        last, shifted, behind = carried[at].part.last, carried[at].part.shifts, at + 1
+        while behind < len(carried) and (shifted or carried[behind].part.first <= last):
+            last, shifted = max(last, carried[behind].part.last), shifted or carried[behind].part.shifts
+            behind += 1
+        if behind - at > 1:
+            yield carried[at:behind]
+        at = behind
+
+
+def _found_in_island(carried: list[Carried]) -> Iterator[Found]:
     blocks = sorted({one.block for one in carried if one.block is not None})
+    if len(blocks) > MOST_BLOCKS:
+        blocks = [block for block in blocks if block[0] == "set"][:MOST_BLOCKS]
     common = {id(one.part) for one in carried if one.block is None}
     seen: dict[tuple[tuple[str, int] | None, Cluster], tuple[int, bool]] = {}
     views: list[tuple[str, int] | None] = [*blocks] if blocks else [None]
     for block in views:
         own = [one for one in carried if one.block is not None and one.block == block]
-        others = [one.part for one in carried if one.block is not None and one.block != block]
+        others = _Places([one.part for one in carried if one.block is not None and one.block != block])
         ploidy = max(one.ploidy for one in own or carried)
         for haplotype in range(ploidy):
             mine = {id(one.part) for one in own if one.haplotypes >> haplotype & 1}
             here = [one.part for one in carried if one.block is None or id(one.part) in mine]
             for cluster in clusters_of(here):
-                foreign = any(meets(cluster, part) for part in others)
+                foreign = others.meet(cluster)
                 homozygous = all(id(part) in common for part in cluster.parts)
-                if homozygous and foreign:
+                if homozygous and foreign and blocks:
                     continue  # the block of that neighbour tells what stands together
                 key = (None if homozygous else block, cluster)
                 bits, flagged = seen.get(key, (0, False))
@@ -73,3 +99,15 @@ def found_in(carried: list[Carried]) -> Iterator[Found]:
             yield Found(cluster, bits, Phase.PHASED, where[1], flagged)
         else:
             yield Found(cluster, bits, Phase.CARRIED, -1, flagged)
+
+
+class _Places:
+    """Codons that parts by position touch, asked whether a cluster's are among them."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self._first = [part.first for part in parts]
+        self._reach = list(accumulate((part.last for part in parts), max))
+
+    def meet(self, cluster: Cluster) -> bool:
+        at = bisect_right(self._first, cluster.last)
+        return at > 0 and self._reach[at - 1] >= cluster.first

@@ -25,6 +25,7 @@ from processors.annotate.hgvs.reading import (
     changed_size,
     next_stop,
     place,
+    place_of_base,
     protein_size,
     reading,
     reference_residue,
@@ -277,7 +278,7 @@ def _put_substitution(r, number, start_lost, stop_lost, style, out, at):  # type
 
 
 @njit(cache=True, nogil=True)
-def put_change(  # type: ignore[no-untyped-def]  # noqa: PLR0911
+def put_change(  # type: ignore[no-untyped-def]
     t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits, style, mirrored, scratch, out, at
 ):
     """Write what comes behind `p.`; -1 where there is no name. `scratch` uint8[2, x] holds the residues of both sides."""
@@ -292,8 +293,6 @@ def put_change(  # type: ignore[no-untyped-def]  # noqa: PLR0911
     r = reading(t, row, first, behind, alt_bytes, a0, a1, np.int64(k), mirrored, sequence, base)
     low, high = first // 3, (behind + 2) // 3
     start_lost, stop_lost = bits & _START_LOST != _ZERO, bits & _STOP_LOST != _ZERO
-    if size == 1 and behind == first + 1:
-        return _put_substitution(r, low, start_lost, stop_lost, style, out, at)
     n_ref = high - low
     bases = 3 * n_ref + size - (behind - first)
     n_alt = (bases + 2) // 3
@@ -385,9 +384,17 @@ def write_protein(  # type: ignore[no-untyped-def]
         if style & PARENTHESES:
             at = put_byte(out, at, _OPEN)
         mirrored = style & VEP != 0 and t.strand[row] < 0
-        end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, mirrored, scratch, out, at)
-        if mirrored and end == at + 1 and out[at] == _ASK:  # unknown bases where VEP reads, perhaps not where the UTR is
-            end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, False, scratch, out, at)
+        if e - s == 1 and a1 - a0 == 1:
+            end = np.int64(-1)
+            place = place_of_base(t, row, s)
+            if place >= 0:
+                r = reading(t, row, place, place + 1, alt_bytes, a0, a1, np.int64(0), mirrored, sequence, base)
+                lost = bits[j] & _START_LOST != _ZERO, bits[j] & _STOP_LOST != _ZERO
+                end = _put_substitution(r, place // 3, lost[0], lost[1], style, out, at)
+        else:
+            end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, mirrored, scratch, out, at)
+            if mirrored and end == at + 1 and out[at] == _ASK:  # unknown bases where VEP reads, perhaps not where the UTR is
+                end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, False, scratch, out, at)
         if end < 0:
             at = begin
         elif end == at + 1 and out[at] == _ASK:

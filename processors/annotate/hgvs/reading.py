@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from processors.annotate.codons import COMPLEMENT, SEC, STOP, UNKNOWN
+from processors.annotate.codons import COMPLEMENT, SEC, STOP, UNKNOWN, residue
 from processors.annotate.hgvs.nucleotide import inserted
+from processors.annotate.project import cdna_of
 from processors.annotate.sequence import cdna_span, coding_span, translated
 
 _N = 78
@@ -51,6 +52,16 @@ class Reading(NamedTuple):
     exon_high: Any
     ends: Any  # sum of the transcript's start and end on the contig
     coding_start: Any
+
+
+@njit(cache=True, nogil=True, inline="always")
+def place_of_base(t, row, s):  # type: ignore[no-untyped-def]
+    """CDS position of one base of the contig, -1 where it is not coding."""
+    first = np.int64(t.coding_start[row])
+    at = cdna_of(t, row, s)
+    if first < 0 or at < first or at >= t.coding_end[row]:
+        return np.int64(-1)
+    return at - first + t.pad[row]
 
 
 @njit(cache=True, nogil=True)
@@ -167,10 +178,10 @@ def substituted(r):  # type: ignore[no-untyped-def]
     if at + 3 > r.size or at < r.pad:
         return np.uint8(UNKNOWN), np.uint8(UNKNOWN)
     one, two, three = r.bases[r.first + at], r.bases[r.first + at + 1], r.bases[r.first + at + 2]
-    old = translated(r.code, one, two, three)
+    old = residue(r.code, one, two, three)
     new = r.alt_bytes[r.low] if r.forward else COMPLEMENT[r.alt_bytes[r.low]]
     place = r.start - at
-    new = translated(r.code, new if place == 0 else one, new if place == 1 else two, new if place == 2 else three)
+    new = residue(r.code, new if place == 0 else one, new if place == 1 else two, new if place == 2 else three)
     return (reference_residue(r, at // 3) if old == STOP else old), new
 
 

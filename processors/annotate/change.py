@@ -165,6 +165,20 @@ def _put(out, at, t, row, matter, s, e, alt, lo, hi):  # type: ignore[no-untyped
 
 
 @njit(cache=True, nogil=True)
+def _room(t, matter, start, end, alt_from, alt_to, allele, transcript):  # type: ignore[no-untyped-def]
+    """Bytes that the texts of all rows take at most."""
+    total = np.int64(0)
+    for r in range(allele.shape[0]):
+        i, row = allele[r], np.int64(transcript[r])
+        if row >= t.start.shape[0] or end[i] <= t.start[row] or start[i] >= t.end[row]:
+            continue
+        total += _PLACES
+        if matter >= _AMINO_ACIDS and t.coding_start[row] >= 0:
+            total += min(end[i] - start[i], coding_length(t, row)) + alt_to[i] - alt_from[i]
+    return total
+
+
+@njit(cache=True, nogil=True)
 def _write(t, matter, start, end, alt, alt_from, alt_to, allele, transcript, out, offsets):  # type: ignore[no-untyped-def]
     at = np.int64(0)
     offsets[0] = 0
@@ -188,10 +202,8 @@ def change_column(
 ) -> pa.Array[Any]:
     """One text a row, large strings. The events are those of the alleles, see `annotate.regions`; `allele` and `transcript` name each
     row's, NONE for no transcript."""
-    room = np.full(len(start), _PLACES, dtype=np.int64)
-    if matter >= Matter.AMINO_ACIDS:
-        room += (end - start) + (alt_to - alt_from)
-    out = np.empty(int(room[allele].sum()) if len(allele) else 0, dtype=np.uint8)
+    room: Any = _room(layout, int(matter), start, end, alt_from, alt_to, allele, transcript)
+    out = np.empty(int(room), dtype=np.uint8)
     offsets = np.empty(len(allele) + 1, dtype=np.int64)
     _write(layout, int(matter), start, end, alt, alt_from, alt_to, allele, transcript, out, offsets)
     return column(offsets, out[: offsets[-1]])

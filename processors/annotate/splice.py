@@ -146,7 +146,7 @@ def splicing(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untype
     flags = 0
     if e - s > 1 and hi - lo > 1:
         # of a longer substitution only the stretches that differ count; reference and allele lie side by side from the event's start
-        at, longest = 0, max(e - s, hi - lo)
+        at, longest, found = 0, max(e - s, hi - lo), False
         while at < longest:
             if not _differs(genome, base, s, e, alt, lo, hi, at):
                 at += 1
@@ -155,6 +155,9 @@ def splicing(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untype
             while at < longest and _differs(genome, base, s, e, alt, lo, hi, at):
                 at += 1
             flags = _all(t, row, s + 1 + begin, s + at, near, far, flags)
+            found = True
+        if not found:  # the genome reads as the allele, so REF is not what it says: the whole stretch counts
+            flags = _all(t, row, s + 1, e, near, far, flags)
     else:
         flags = _all(t, row, s + 1, e, near, far, flags)
     forward = t.strand[row] > 0

@@ -365,7 +365,7 @@ def write_protein(  # type: ignore[no-untyped-def]
     out,
 ):
     """p. of each row; `name_*`, `own_*`: accessions of the proteins and of the transcripts. An empty text stands for no name."""
-    at = 0
+    at = np.int64(0)
     offsets[0] = 0
     transcripts = t.start.shape[0]
     for j in range(index.shape[0]):

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from processors.annotate import terms
 from processors.annotate.change import Matter, change_column
-from processors.annotate.columns import Column, Table, Vocabulary, numbers, own
+from processors.annotate.columns import Column, Table, Vocabulary, concatenate, numbers, own
 from processors.annotate.hgvs.names import Alleles, Kind, names
 from processors.annotate.hgvs.style import Style
 from processors.annotate.regions import events
@@ -202,8 +202,26 @@ class Renderer:
 
     def _change(self, matter: Matter, here: _Here) -> Column:
         rows, (start, end, alt, alt_from, alt_to) = here.rows, here.events
-        found = change_column(matter, self._transcripts.layout, start, end, alt, alt_from, alt_to, rows.allele, rows.transcript)
-        return own(Table.of_arrow(found, self._missing))
+        chosen = np.flatnonzero(self._says(matter, here))
+        found = change_column(
+            matter, self._transcripts.layout, start, end, alt, alt_from, alt_to, rows.allele[chosen], rows.transcript[chosen]
+        )
+        texts = Table.of_arrow(found, self._missing)
+        index = np.full(len(rows), len(texts), dtype=np.int32)
+        index[chosen] = np.arange(len(chosen), dtype=np.int32)
+        return Column(index, concatenate([texts, Table.of([self._missing])]))
+
+    def _says(self, matter: Matter, here: _Here) -> npt.NDArray[np.bool_]:
+        """Rows that may have something to say of a matter: most are introns or lie beside their transcript, and need not be asked."""
+        rows = here.rows
+        if matter is Matter.EXON:
+            return rows.exon != 0
+        if matter is Matter.INTRON:
+            return rows.intron != 0
+        # an insertion on the border of an exon does not touch it, and has a position
+        near = (rows.exon != 0) | (np.abs(rows.offset) <= (here.events[1] - here.events[0])[rows.allele] + 3)
+        near &= (rows.terms & _BESIDE) == 0
+        return near if matter is Matter.CDNA_POSITION else near & self._coding[here.transcript]
 
     def _flag_names(self, bits: int) -> str:
         doubts = [flag.name.lower() for flag in _DOUBTS if flag.name and bits & flag]
@@ -240,6 +258,10 @@ class Renderer:
         for number, tag in enumerate(_MANE, start=1):
             codes[(tags & int(tag)) != 0] = number
         return Table(table.starts[codes], table.ends[codes], table.data, lasting=True)
+
+    @cached_property
+    def _coding(self) -> npt.NDArray[np.bool_]:
+        return np.append(self._transcripts.layout.coding_start >= 0, False)
 
     @cached_property
     def _doubts(self) -> npt.NDArray[np.uint64]:

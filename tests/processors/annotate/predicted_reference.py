@@ -123,10 +123,10 @@ def protein(text: str, pad: int = 0) -> str:
 
 
 def residues(coding: str, pad: int = 0) -> int:
-    """Residues of a coding sequence, its stop not counted; two bases left over are counted as one, a single base is not."""
+    """Residues of a coding sequence, its stop and a last codon that is not whole not counted."""
     bases = pad + len(coding)
     whole = bases % 3 == 0 and _CODON.get(coding[-3:]) == "*"
-    return (bases + 1) // 3 - whole
+    return bases // 3 - whole
 
 
 def share(count: int, whole: int) -> int:

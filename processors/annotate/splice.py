@@ -140,7 +140,7 @@ def exon_near(t, row, near, far):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def splicing(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
+def splicing(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """(terms, whether the event lies in an artefact) of an event that touches a transcript's span."""
     near, far = (s, s + 1) if s == e else (s + 1, e)
     flags = 0

@@ -21,6 +21,7 @@ from processors.annotate.columns import Column, Table, Vocabulary, concatenate, 
 from processors.annotate.hgvs.names import Alleles, Kind, names
 from processors.annotate.hgvs.style import Style
 from processors.annotate.regions import events
+from processors.annotate.splice import ARTEFACT_REACH
 from processors.knowledge.genome import Genome
 from processors.knowledge.strings import StringTable
 from processors.knowledge.transcripts import Status, Tag, Transcripts
@@ -218,8 +219,8 @@ class Renderer:
             return rows.exon != 0
         if matter is Matter.INTRON:
             return rows.intron != 0
-        # an insertion on the border of an exon does not touch it, and has a position
-        near = (rows.exon != 0) | (np.abs(rows.offset) <= (here.events[1] - here.events[0])[rows.allele] + 3)
+        # VEP gives a position also to what lies beside an exon, and farther off where a transcript has an artefact of an intron
+        near = (rows.exon != 0) | (np.abs(rows.offset) <= (here.events[1] - here.events[0])[rows.allele] + ARTEFACT_REACH + 1)
         near &= (rows.terms & _BESIDE) == 0
         return near if matter is Matter.CDNA_POSITION else near & self._coding[here.transcript]
 

@@ -216,13 +216,14 @@ class Renderer:
         """Rows that may have something to say of a matter: most are introns or lie beside their transcript, and need not be asked."""
         rows = here.rows
         if matter is Matter.EXON:
-            return rows.exon != 0
+            return np.asarray(rows.exon != 0, dtype=np.bool_)
         if matter is Matter.INTRON:
-            return rows.intron != 0
+            return np.asarray(rows.intron != 0, dtype=np.bool_)
         # VEP gives a position also to what lies beside an exon, and farther off where a transcript has an artefact of an intron
         near = (rows.exon != 0) | (np.abs(rows.offset) <= (here.events[1] - here.events[0])[rows.allele] + ARTEFACT_REACH + 1)
         near &= (rows.terms & _BESIDE) == 0
-        return near if matter is Matter.CDNA_POSITION else near & self._coding[here.transcript]
+        near = near if matter is Matter.CDNA_POSITION else near & self._coding[here.transcript]
+        return np.asarray(near, dtype=np.bool_)
 
     def _flag_names(self, bits: int) -> str:
         doubts = [flag.name.lower() for flag in _DOUBTS if flag.name and bits & flag]

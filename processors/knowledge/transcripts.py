@@ -9,11 +9,12 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from processors.knowledge.layout import FIELDS, Layout
 from processors.knowledge.pack import Pack, PackError
 from processors.knowledge.strings import StringTable
 
@@ -52,45 +53,6 @@ class Status(enum.IntFlag):
     PHASE_BROKEN = 128  # phases of the CDS parts contradict their lengths
 
 
-class Layout(NamedTuple):
-    """The arrays that kernels read; all of them are plain, contiguous and read-only.
-
-    *cDNA* positions count the bases of the spliced transcript from its 5' end, 0-based. The *coding region* is [coding_start,
-    coding_end) in cDNA; a CDS that begins inside a codon is read as if `pad` unknown bases came before it.
-    """
-
-    contig: npt.NDArray[np.int32]
-    start: npt.NDArray[np.int32]
-    end: npt.NDArray[np.int32]
-    strand: npt.NDArray[np.int8]
-    gene: npt.NDArray[np.uint32]
-    cds_start: npt.NDArray[np.int32]  # -1: no CDS
-    cds_end: npt.NDArray[np.int32]
-    phase: npt.NDArray[np.uint8]
-    decay: npt.NDArray[np.uint8]  # 1: nonsense_mediated_decay
-    exon_offsets: npt.NDArray[np.int64]  # n + 1, into the two below
-    exon_starts: npt.NDArray[np.int32]  # ascending within a transcript
-    exon_ends: npt.NDArray[np.int32]
-    exon_cdna: npt.NDArray[np.int32]  # cDNA position of the 5'-most base of each exon
-    length: npt.NDArray[np.int32]  # bases of the spliced transcript
-    coding_start: npt.NDArray[np.int32]  # cDNA; -1: no CDS
-    coding_end: npt.NDArray[np.int32]  # cDNA, behind the last coding base (a stop codon is part of the coding region)
-    pad: npt.NDArray[np.uint8]  # 0 to 2 unknown bases before the coding region: (3 - phase) % 3
-    code: npt.NDArray[np.uint8]  # genetic code: row of `annotate.codons.CODES`
-    status: npt.NDArray[np.uint16]  # Status bits
-    tags: npt.NDArray[np.uint16]  # Tag bits
-    base_offsets: npt.NDArray[np.int64]  # n + 1, into `bases`; no bases are kept of a transcript without CDS
-    bases: npt.NDArray[np.uint8]  # spliced sequence on the transcript's strand, ASCII, N unknown
-    sec_offsets: npt.NDArray[np.int64]  # n + 1, into `sec`
-    sec: npt.NDArray[np.int32]  # 0-based residue numbers (pad counted) that are read as selenocysteine
-    mature_offsets: npt.NDArray[np.int64]  # n + 1, into the two below
-    mature_starts: npt.NDArray[np.int32]  # mature miRNA on the contig, 0-based half-open
-    mature_ends: npt.NDArray[np.int32]
-    bin_base: npt.NDArray[np.int64]  # of each contig, into bin_offsets; n_contigs + 1
-    bin_offsets: npt.NDArray[np.int64]
-    bin_rows: npt.NDArray[np.uint32]  # transcript rows, ascending within a bin
-
-
 @dataclass(frozen=True)
 class Transcripts:
     """A loaded pack. Rows are sorted by (contig, start, end, name)."""
@@ -110,7 +72,7 @@ class Transcripts:
 
     @cached_property
     def layout(self) -> Layout:
-        return Layout(*(self._array(name) for name in Layout._fields))
+        return Layout.of({name: self._array(name) for name in FIELDS})
 
     def _table(self, name: str) -> StringTable:
         return StringTable(self._array(f"{name}_offsets"), self._array(f"{name}_data"))

@@ -147,7 +147,7 @@ def _look_up(young, old, ids, spellings, key, where, first, count):  # type: ign
             where[i], first[i], count[i] = _OLD, old.first[slot], old.counts[slot]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _copy(source, i, target, j):  # type: ignore[no-untyped-def]
     target.transcript[j] = source.transcript[i]
     target.terms[j] = source.terms[i]

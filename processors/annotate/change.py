@@ -28,7 +28,7 @@ from processors.annotate.splice import exon_near
 from processors.annotate.stretch import known_bases, residue_after, residue_before, stretch
 from processors.annotate.text import column, put_byte, put_number
 from processors.annotate.within import exons_met, introns_met
-from processors.knowledge.transcripts import Layout
+from processors.knowledge.layout import Layout
 
 _DASH, _SLASH, _ASK, _SMALL = 45, 47, 63, 32
 _PLACES = 48

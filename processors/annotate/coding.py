@@ -69,7 +69,7 @@ def _when(said, term):  # type: ignore[no-untyped-def]
     return term if said else _ZERO
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _substitution(t, row, i, base):  # type: ignore[no-untyped-def]
     """(terms, residue before, residue after) of base i of a whole codon replaced by one of A, C, G and T."""
     k = i // 3
@@ -116,8 +116,8 @@ def _reads_on(t, row, x):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _keeps_stop(t, row, x, y):  # type: ignore[no-untyped-def]
     """Whether the changed residues, of which there are some, still end the protein where it ended."""
-    before = residue_before(t, row, x, 0) if x.ref_count == 1 else _NO_RESIDUE
-    after = residue_after(t, row, x, 0)
+    before = residue_before(t, row, x, np.int64(0)) if x.ref_count == 1 else _NO_RESIDUE
+    after = residue_after(t, row, x, np.int64(0))
     if before == UNKNOWN and after == UNKNOWN and x.alt_count == 1:
         return False
     if x.k0 + 1 > protein_length(t, row) and y.alt_stop == 0:
@@ -179,7 +179,7 @@ def _start_lost(t, row, v, x, y, read, retained, whole):  # type: ignore[no-unty
             return True
     if not read or x.ref_count == 0 or x.alt_count == 0 or x.k0 > 0:
         return False
-    if x.alt_count == 1 and residue_after(t, row, x, 0) == UNKNOWN:
+    if x.alt_count == 1 and residue_after(t, row, x, np.int64(0)) == UNKNOWN:
         return False
     return not y.begins and not y.ends
 
@@ -244,5 +244,5 @@ def coding(t, row, a, b, size, alt, lo, hi, touched, complete):  # type: ignore[
     y = compare(t, row, x) if inside and known else Compared(-1, -1, False, False, False, False)
     result = _judged(t, row, event, x, y, touched, complete)
     if inside and known and x.ref_bases == 3 and x.alt_bases == 3:
-        return result, residue_before(t, row, x, 0), residue_after(t, row, x, 0)
+        return result, residue_before(t, row, x, np.int64(0)), residue_after(t, row, x, np.int64(0))
     return result, _NO_RESIDUE, _NO_RESIDUE

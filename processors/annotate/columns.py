@@ -156,7 +156,7 @@ def _written(kernel: Any, missing: str, width: int, first: npt.NDArray[Any], sec
     return own(Table(starts, ends, data[:used]))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def sixteen(out, at, data, a):  # type: ignore[no-untyped-def]
     """Copy sixteen bytes at once: all are read before any is written, which the compiler turns into one load and one store.
 

@@ -18,14 +18,14 @@ _END_UNKNOWN = np.uint16(int(Tag.CDS_END_NF))
 _A, _T, _G = np.uint8(65), np.uint8(84), np.uint8(71)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def overlaps_start(t, row, a, b):  # type: ignore[no-untyped-def]
     """Whether a cDNA span with both ends in exons meets the first three coding bases; never where the file says that they are not there."""
     start = t.coding_start[row]
     return a >= 0 and b > start and a < start + 3 and t.tags[row] & _START_UNKNOWN == 0
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def overlaps_stop(t, row, a, b):  # type: ignore[no-untyped-def]
     """The same of the last three."""
     end = t.coding_end[row]

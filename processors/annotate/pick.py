@@ -178,4 +178,3 @@ def pick_rows(keys, shift, gene, by_gene, offsets, transcript, bits, picked):  #
                 picked[chosen] = True
                 if not by_gene:
                     break
-

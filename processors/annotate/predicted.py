@@ -28,7 +28,8 @@ from processors.annotate.predicted_shift import terms_at_last, turned
 from processors.annotate.predicted_splice import edges, exonic, placed_aside, skipped, steps, survey
 from processors.annotate.sequence import protein_length
 from processors.knowledge.genome import Genome
-from processors.knowledge.transcripts import Layout, Status
+from processors.knowledge.layout import Layout
+from processors.knowledge.transcripts import Status
 from schemas.chunks import Effect
 
 U8 = npt.NDArray[np.uint8]
@@ -212,7 +213,7 @@ def _at_sites(t, row, s, e, alt, lo, hi, sequence, base, length):  # type: ignor
     return bits | more, lost
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _doubtful(status, bits, effect, lost):  # type: ignore[no-untyped-def]
     if status == 0 or bits & (_SITES | _ABLATION | _PROTEIN) == _NO_TERMS:
         return False

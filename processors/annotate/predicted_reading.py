@@ -40,7 +40,7 @@ _START_INCOMPLETE = np.uint16(Status.START_INCOMPLETE)
 _STOP_UNSURE = np.uint16(Status.END_INCOMPLETE | Status.STOP_INSIDE)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def cdna_before(t, row, position):  # type: ignore[no-untyped-def]
     """cDNA position of the border at a contig position: an event [s, e) replaces the cDNA between its two borders, none in an intron."""
     exon = exon_at_or_after(t, row, position)
@@ -53,7 +53,7 @@ def cdna_before(t, row, position):  # type: ignore[no-untyped-def]
     return np.int64(t.exon_cdna[exon]) + t.exon_ends[exon] - max(position, np.int64(t.exon_starts[exon]))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def replaced(t, row, s, e):  # type: ignore[no-untyped-def]
     """[a, b) in cDNA of an event [s, e) on the contig."""
     left, right = cdna_before(t, row, s), cdna_before(t, row, e)
@@ -70,7 +70,7 @@ def share(count, whole):  # type: ignore[no-untyped-def]
     return min((count * WHOLE + whole - 1) // whole, np.int64(WHOLE))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def next_start(t, row, after):  # type: ignore[no-untyped-def]
     """0-based residue number of the first methionine of the coding sequence that begins at cDNA `after` or behind, -1 for none."""
     k = max((after - t.coding_start[row] + t.pad[row] + 2) // 3, np.int64(1))
@@ -82,7 +82,7 @@ def next_start(t, row, after):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def read_on(t, row, a, b, alt, lo, hi):  # type: ignore[no-untyped-def]
     """(first residue that differs or is missing, -1 for none; cDNA position of the stop's first base in the altered transcript, -1).
 
@@ -109,7 +109,7 @@ def read_on(t, row, a, b, alt, lo, hi):  # type: ignore[no-untyped-def]
     return (changed if changed >= 0 else k), np.int64(-1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def decay(t, row, a, b, n, stop):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """NMD or NMD_ESCAPE with its reasons, of a stop at cDNA `stop` of the altered transcript."""
     length = np.int64(t.length[row]) - (b - a) + n

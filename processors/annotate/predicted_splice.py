@@ -155,7 +155,7 @@ def exonic(t, row, s, e):  # type: ignore[no-untyped-def]
     return exon > t.exon_offsets[row] and t.exon_ends[exon - 1] == s
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def edges(t, row, s, e):  # type: ignore[no-untyped-def]
     """EXON_EDGE and EXON_LAST_BASE of an event; an insertion touches an edge within it or at its border with the intron."""
     last = t.exon_offsets[row + 1] - 1

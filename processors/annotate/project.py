@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def exon_at_or_after(t, row, position):  # type: ignore[no-untyped-def]
     """Number (into the exon arrays) of the first exon of a transcript that ends beyond a contig position; exon_offsets[row + 1] if none."""
     low, high = t.exon_offsets[row], t.exon_offsets[row + 1]
@@ -25,7 +25,7 @@ def exon_at_or_after(t, row, position):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def cdna_in(t, row, exon, position):  # type: ignore[no-untyped-def]
     """cDNA position of a contig position known to lie in `exon`."""
     if t.strand[row] > 0:
@@ -33,7 +33,7 @@ def cdna_in(t, row, exon, position):  # type: ignore[no-untyped-def]
     return np.int64(t.exon_cdna[exon]) + t.exon_ends[exon] - 1 - position
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def cdna_of(t, row, position):  # type: ignore[no-untyped-def]
     """cDNA position of a contig position, -1 where it lies in no exon."""
     exon = exon_at_or_after(t, row, position)
@@ -42,7 +42,7 @@ def cdna_of(t, row, position):  # type: ignore[no-untyped-def]
     return cdna_in(t, row, exon, position)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def contig_of(t, row, cdna):  # type: ignore[no-untyped-def]
     """Contig position of a cDNA position, -1 outside [0, length)."""
     if cdna < 0 or cdna >= t.length[row]:
@@ -65,7 +65,7 @@ def contig_of(t, row, cdna):  # type: ignore[no-untyped-def]
     return np.int64(t.exon_ends[low]) - 1 - (cdna - t.exon_cdna[low])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def anchor_of(t, row, position):  # type: ignore[no-untyped-def]
     """(cDNA position of the nearest exonic base, offset into the intron) as HGVS names an intronic base.
 

@@ -19,7 +19,8 @@ from processors.annotate.project import anchor_of
 from processors.annotate.sequence import cdna_span, first_residue
 from processors.annotate.within import within
 from processors.knowledge.genome import Genome
-from processors.knowledge.transcripts import BIN_BITS, Layout
+from processors.knowledge.layout import Layout
+from processors.knowledge.transcripts import BIN_BITS
 
 _UP = np.uint64(terms.UPSTREAM)
 _DOWN = np.uint64(terms.DOWNSTREAM)
@@ -59,7 +60,7 @@ def _count(t, contig, reach, start, end, offsets):  # type: ignore[no-untyped-de
         low, high = max(s - reach, 0) >> BIN_BITS, min((e + reach) >> BIN_BITS, bins - 1)
         for b in range(low, high + 1):
             for j in range(t.bin_offsets[base + b], t.bin_offsets[base + b + 1]):
-                row = t.bin_rows[j]
+                row = np.int64(t.bin_rows[j])
                 if b > low and (t.start[row] >> BIN_BITS) != b:
                     continue  # seen in an earlier bin
                 # an event next to a transcript is one base away from it
@@ -69,7 +70,7 @@ def _count(t, contig, reach, start, end, offsets):  # type: ignore[no-untyped-de
     return total
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def touching(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]
     """(terms, exon, intron, position, offset, residue, residue before, residue after) of an event that touches a transcript's span."""
     bits, exon, intron, touched = within(t, row, s, e, genome, base, alt, lo, hi)
@@ -105,7 +106,7 @@ def _fill(  # type: ignore[no-untyped-def]
         low, high = max(s - reach, 0) >> BIN_BITS, min((e + reach) >> BIN_BITS, bins - 1)
         for b in range(low, high + 1):
             for j in range(t.bin_offsets[first_bin + b], t.bin_offsets[first_bin + b + 1]):
-                row = t.bin_rows[j]
+                row = np.int64(t.bin_rows[j])
                 if b > low and (t.start[row] >> BIN_BITS) != b:
                     continue
                 if not (e + reach > t.start[row] and s < t.end[row] + reach):

@@ -40,7 +40,7 @@ def cdna_span(t, row, s, e):  # type: ignore[no-untyped-def]
     return behind, behind
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def coding_span(t, row, a, b):  # type: ignore[no-untyped-def]
     """Coding span of a cDNA span."""
     low, high, pad = np.int64(t.coding_start[row]), np.int64(t.coding_end[row]), np.int64(t.pad[row])
@@ -53,25 +53,25 @@ def coding_span(t, row, a, b):  # type: ignore[no-untyped-def]
     return c, d
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def codon_span(c, d):  # type: ignore[no-untyped-def]
     """Codons [k0, k1) that a coding span (both ends inside) touches."""
     return c // 3, (d + 2) // 3
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def coding_length(t, row):  # type: ignore[no-untyped-def]
     """Bases of the coding sequence without the 3' UTR, `pad` counted."""
     return np.int64(t.pad[row]) + t.coding_end[row] - t.coding_start[row]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def transcript_length(t, row):  # type: ignore[no-untyped-def]
     """Bases of the coding sequence to the transcript's end, `pad` counted."""
     return np.int64(t.pad[row]) + t.length[row] - t.coding_start[row]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def coding_base(t, row, i):  # type: ignore[no-untyped-def]
     """Base i of the coding sequence, N in the pad; 0 <= i < transcript_length."""
     at = i - t.pad[row]
@@ -80,7 +80,7 @@ def coding_base(t, row, i):  # type: ignore[no-untyped-def]
     return t.bases[t.base_offsets[row] + t.coding_start[row] + at]
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def inserted_base(t, row, alt, lo, hi, i):  # type: ignore[no-untyped-def]
     """Inserted base i on the transcript's strand; 0 <= i < hi - lo."""
     if t.strand[row] > 0:
@@ -99,7 +99,7 @@ def changed_base(t, row, c, d, alt, lo, hi, i):  # type: ignore[no-untyped-def]
     return coding_base(t, row, i - n + d - c)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def changed_length(t, row, c, d, lo, hi):  # type: ignore[no-untyped-def]
     """Bases of the changed coding sequence to the transcript's end."""
     return transcript_length(t, row) - (d - c) + (hi - lo)

@@ -143,7 +143,7 @@ def exon_near(t, row, near, far):  # type: ignore[no-untyped-def]
 def splicing(t, row, s, e, genome, base, alt, lo, hi):  # type: ignore[no-untyped-def]  # noqa: PLR0912
     """(terms, whether the event lies in an artefact) of an event that touches a transcript's span."""
     near, far = (s, s + 1) if s == e else (s + 1, e)
-    flags = 0
+    flags = np.int64(0)
     if e - s > 1 and hi - lo > 1:
         # of a longer substitution only the stretches that differ count; reference and allele lie side by side from the event's start
         at, longest, found = 0, max(e - s, hi - lo), False

@@ -112,7 +112,7 @@ def compare(t, row, x):  # type: ignore[no-untyped-def]
         if found == STOP and alt_stop < 0:
             alt_stop = i
     fits = x.ref_count <= x.alt_count
-    begins = fits and _matches(t, row, x, 0)
+    begins = fits and _matches(t, row, x, np.int64(0))
     ends = fits and _matches(t, row, x, x.alt_count - x.ref_count)
     cut = alt_stop + 1 if alt_stop >= 0 else x.alt_count
     keeps = x.ref_count <= cut and (begins or _matches(t, row, x, cut - x.ref_count))

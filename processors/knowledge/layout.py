@@ -6,6 +6,7 @@ handed over field by field at every call of a kernel: slower to run, and ten tim
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -18,6 +19,11 @@ from numba.experimental import structref
 @structref.register
 class LayoutType(types.StructRef):  # type: ignore[misc]
     """What kernels see of a Layout."""
+
+    @property
+    def mangling_args(self) -> tuple[str, tuple[Any, ...]]:
+        """A short name in symbols instead of all fields, which every kernel's symbol would repeat."""
+        return f"Layout{hashlib.blake2b(self.name.encode(), digest_size=8).hexdigest()}", ()
 
 
 class Layout(structref.StructRefProxy):  # type: ignore[misc]

@@ -15,8 +15,8 @@ import pyarrow as pa
 from numba import njit
 
 from processors.annotate import terms
+from processors.knowledge.layout import Layout
 from processors.knowledge.strings import string_buffers
-from processors.knowledge.transcripts import Layout
 from processors.score.residues import BLOSUM62, CODON_TABLE, HYDROPATHY, LETTERS, POLARITY, STOP, VOLUME, grantham
 from schemas import identity
 from schemas.chunks import NONE, Region

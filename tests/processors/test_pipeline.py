@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from processors.knowledge.sources.sites import SourceRefused
-from processors.pipeline import COLUMNS, OutputRefused, annotate_file, resources_from_files
+from processors.output.table import COLUMNS
+from processors.pipeline import OutputRefused, annotate_file, resources_from_files
 from schemas.assembly import contig_table
 
 if TYPE_CHECKING:

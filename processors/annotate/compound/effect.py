@@ -16,7 +16,8 @@ from processors.annotate.coding import coding
 from processors.annotate.codons import CODES, COMPLEMENT, NUMBER, UNKNOWN
 from processors.annotate.compound.clusters import Cluster, Part
 from processors.annotate.compound.names import change_name, protein_name, trimmed
-from processors.knowledge.transcripts import Layout, Status
+from processors.knowledge.layout import Layout
+from processors.knowledge.transcripts import Status
 from schemas.compounds import NOT_CALLED, CompoundFlag, CompoundKind
 
 _STOP_LOST = terms.mask("stop_lost")

@@ -13,7 +13,8 @@ import numpy.typing as npt
 from numba import njit
 
 from processors.annotate.project import cdna_in, exon_at_or_after
-from processors.knowledge.transcripts import BIN_BITS, Layout
+from processors.knowledge.layout import Layout
+from processors.knowledge.transcripts import BIN_BITS
 
 
 class Parts(NamedTuple):

@@ -17,8 +17,8 @@ from processors.annotate.compound.haplotypes import Carried, Found, block_of, fo
 from processors.annotate.compound.parts import Parts, find_parts
 from processors.annotate.hgvs.names import Alleles, Kind, names
 from processors.annotate.regions import events
+from processors.knowledge.layout import Layout
 from processors.knowledge.strings import string_buffers
-from processors.knowledge.transcripts import Layout
 from schemas import identity
 from schemas.chunks import CALL, RAW_FIELDS, Chunk
 from schemas.compounds import COMPOUND_FIELDS, COMPOUND_SCHEMA, PART, CompoundFlag, CompoundKind, no_compounds

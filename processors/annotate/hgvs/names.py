@@ -63,14 +63,20 @@ def names(
     the row, which the names of proteins depend on (lost and retained starts and stops). For `Kind.GENOMIC` there is one name an allele, and
     the last three arrays are not looked at.
     """
+    alleles = Alleles(alleles.contig, *(_read(column, column.dtype) for column in alleles[1:]))
     if kind == Kind.GENOMIC:
         return _genomic(alleles, genome, style)
+    index, rows = _read(index, np.int64), _read(rows, np.uint32)
     if kind == Kind.TRANSCRIPT:
-        return _transcript(alleles, genome, transcripts, np.asarray(index, dtype=np.int64), np.asarray(rows, dtype=np.uint32), style)
-    return _protein(
-        alleles, genome, transcripts,
-        np.asarray(index, dtype=np.int64), np.asarray(rows, dtype=np.uint32), np.asarray(terms, dtype=np.uint64), style,
-    )  # fmt: skip
+        return _transcript(alleles, genome, transcripts, index, rows, style)
+    return _protein(alleles, genome, transcripts, index, rows, _read(terms, np.uint64), style)
+
+
+def _read(column: npt.NDArray[Any], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """The column as a kernel reads it: of one type, contiguous and read-only, so that each kernel is compiled once."""
+    view = np.ascontiguousarray(column, dtype=kind).view()
+    view.flags.writeable = False
+    return view
 
 
 class _Moved(NamedTuple):

@@ -192,7 +192,7 @@ def write_transcript(  # type: ignore[no-untyped-def]  # noqa: PLR0912
     transcripts = t.start.shape[0]
     for j in range(index.shape[0]):
         offsets[j + 1] = at
-        row, i = rows[j], index[j]
+        row, i = np.int64(rows[j]), index[j]
         if row >= transcripts:
             continue
         s, e, a0, a1 = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]

@@ -73,7 +73,7 @@ def _put_span(first, start, last, end, style, out, at):  # type: ignore[no-untyp
     return at
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def touches_coding(t, row, s, e):  # type: ignore[no-untyped-def]
     """Whether an event (or a base beside an insertion) meets an exon within the extent of the coding sequence's reach."""
     low, high = (s - 1, e + 1) if s == e else (s, e)
@@ -262,7 +262,7 @@ def _put_same(ref, number, style, out, at):  # type: ignore[no-untyped-def]
     return put_byte(out, put_number(out, at, number), _EQUAL)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _put_substitution(r, number, start_lost, stop_lost, style, out, at):  # type: ignore[no-untyped-def]
     """One base for one base: one residue for one residue."""
     old, new = substituted(r)
@@ -370,7 +370,7 @@ def write_protein(  # type: ignore[no-untyped-def]
     transcripts = t.start.shape[0]
     for j in range(index.shape[0]):
         offsets[j + 1] = at
-        row, i = rows[j], index[j]
+        row, i = np.int64(rows[j]), index[j]
         if row >= transcripts or t.coding_start[row] < 0:
             continue
         s, e, a0, a1 = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
@@ -392,9 +392,11 @@ def write_protein(  # type: ignore[no-untyped-def]
                 lost = bits[j] & _START_LOST != _ZERO, bits[j] & _STOP_LOST != _ZERO
                 end = _put_substitution(r, place // 3, lost[0], lost[1], style, out, at)
         else:
-            end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, mirrored, scratch, out, at)
-            if mirrored and end == at + 1 and out[at] == _ASK:  # unknown bases where VEP reads, perhaps not where the UTR is
-                end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, False, scratch, out, at)
+            while True:
+                end = put_change(t, row, sequence, base, s, e, k, alt_bytes, a0, a1, bits[j], style, mirrored, scratch, out, at)
+                if not mirrored or end != at + 1 or out[at] != _ASK:
+                    break
+                mirrored = not mirrored  # unknown bases where VEP reads, perhaps not where the UTR is
         if end < 0:
             at = begin
         elif end == at + 1 and out[at] == _ASK:

@@ -54,7 +54,7 @@ class Reading(NamedTuple):
     coding_start: Any
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def place_of_base(t, row, s):  # type: ignore[no-untyped-def]
     """CDS position of one base of the contig, -1 where it is not coding."""
     first = np.int64(t.coding_start[row])
@@ -79,7 +79,7 @@ def place(t, row, s, e):  # type: ignore[no-untyped-def]
     return start, end
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def reading(t, row, start, end, alt_bytes, low, high, turn, mirrored, sequence, base):  # type: ignore[no-untyped-def]
     """The Reading of an allele that replaces CDS positions [start, end)."""
     pad, coding_start = np.int64(t.pad[row]), np.int64(t.coding_start[row])
@@ -171,7 +171,7 @@ def changed_residue(r, number):  # type: ignore[no-untyped-def]
     return translated(r.code, _changed_base(r, at), _changed_base(r, at + 1), _changed_base(r, at + 2))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def substituted(r):  # type: ignore[no-untyped-def]
     """(old, new) residue of a codon in which one base gives way to another. The path of nearly all rows."""
     at = 3 * (r.start // 3)

@@ -15,7 +15,7 @@ from numba import njit
 
 from processors.annotate import terms
 from processors.annotate.structural.kinds import Direction, Kind, Side
-from processors.knowledge.transcripts import Layout
+from processors.knowledge.layout import Layout
 
 BESIDE = np.uint64(terms.mask("upstream_gene_variant", "downstream_gene_variant"))
 MAX_PARTNERS = 64

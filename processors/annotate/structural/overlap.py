@@ -21,7 +21,8 @@ from numba import njit
 from processors.annotate import terms
 from processors.annotate.splice import ARTEFACT_INTRON
 from processors.annotate.structural.kinds import Direction
-from processors.knowledge.transcripts import BIN_BITS, Layout
+from processors.knowledge.layout import Layout
+from processors.knowledge.transcripts import BIN_BITS
 
 ROW = np.dtype(
     [
@@ -74,7 +75,7 @@ class Queries:
         return len(self.contig)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _behind(borders, low, high, position):  # type: ignore[no-untyped-def]
     """First index in [low, high) whose border lies beyond a position."""
     while low < high:
@@ -86,7 +87,7 @@ def _behind(borders, low, high, position):  # type: ignore[no-untyped-def]
     return low
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _share(part, whole):  # type: ignore[no-untyped-def]
     """Part of a whole in 1/10,000; 0 and WHOLE only where they are exact."""
     if whole <= 0 or part <= 0:
@@ -96,7 +97,7 @@ def _share(part, whole):  # type: ignore[no-untyped-def]
     return min(max(np.int64(part) * WHOLE // whole, 1), WHOLE - 1)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _exons(t, row, s, e, out):  # type: ignore[no-untyped-def]
     """Fill the exon numbers and shares; (an exon touched, coding bases touched, an exon touched or met at its border)."""
     first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
@@ -126,7 +127,7 @@ def _exons(t, row, s, e, out):  # type: ignore[no-untyped-def]
     return low_exon >= 0, coding or coded > 0, met
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _introns(t, row, s, e, out):  # type: ignore[no-untyped-def]
     """Fill the intron numbers; (intronic beyond the splice sites, in a polypyrimidine tract, in an artefact of the alignment)."""
     first, last = t.exon_offsets[row], t.exon_offsets[row + 1]
@@ -153,7 +154,7 @@ def _introns(t, row, s, e, out):  # type: ignore[no-untyped-def]
     return intronic, tract, artefact
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _mature(t, row, s, e):  # type: ignore[no-untyped-def]
     for k in range(t.mature_offsets[row], t.mature_offsets[row + 1]):
         a, b = t.mature_starts[k], t.mature_ends[k]
@@ -162,7 +163,7 @@ def _mature(t, row, s, e):  # type: ignore[no-untyped-def]
     return False
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _whole(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]
     """Terms of a transcript that lies within the span."""
     count = t.exon_offsets[row + 1] - t.exon_offsets[row]
@@ -182,7 +183,7 @@ def _whole(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]
     return _NMD if t.decay[row] else _CODING_TRANSCRIPT
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _part(t, row, s, e, direction, out):  # type: ignore[no-untyped-def]  # noqa: PLR0912 -- one predicate a branch
     """Terms of a transcript of which the span or break touches a part."""
     exon, coding, met = _exons(t, row, s, e, out)
@@ -234,7 +235,7 @@ def _count(start, end, strand, bin_base, bin_offsets, bin_rows, contig_rows, ups
         offsets[i + 1] = total
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _candidates(start, bin_base, bin_offsets, contig_rows, contig, s, e, reach):  # type: ignore[no-untyped-def]
     """Transcripts that may reach [s, e): (first place in the bin of its begin, how many there), then rows [first, last) that start later.
 

@@ -19,7 +19,7 @@ from processors.annotate.structural.overlap import Queries, count_rows, fill_row
 from processors.annotate.structural.places import Places, places_of
 from processors.annotate.structural.sites import Sites, sites_of_faults
 from processors.annotate.terms import INTERGENIC
-from processors.knowledge.transcripts import Layout
+from processors.knowledge.layout import Layout
 from schemas.assembly import ContigTable
 from schemas.chunks import NONE, Chunk
 

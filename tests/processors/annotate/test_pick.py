@@ -19,8 +19,9 @@ MISSENSE, INTRON, STOP = (terms.mask(name) for name in ("missense_variant", "int
 
 def models(*rows: dict[str, Any]) -> Any:
     """Gene models made by hand; what a row does not say is as in a bare file."""
-    bare = {
-        "name": "T", "tags": 0, "appris": 0, "support": 0, "biotype": "protein_coding", "cds_length": 300, "length": 900, "gene": 0, "pad": 0,
+    bare: dict[str, Any] = {
+        "name": "T", "tags": 0, "appris": 0, "support": 0, "biotype": "protein_coding", "cds_length": 300, "length": 900, "gene": 0,
+        "pad": 0,
     }  # fmt: skip
     full = [bare | row for row in rows]
     names = sorted({row["biotype"] for row in full})

@@ -21,8 +21,9 @@ from processors.annotate.structural.places import places_of
 from processors.annotate.structural.sites import sites_of_faults
 from processors.annotate.structural.stage import Called, Structural
 from processors.knowledge.gff import Gene, GeneModels, Model
+from processors.knowledge.layout import Layout
 from processors.knowledge.transcript_build import pack_models
-from processors.knowledge.transcripts import Layout, Transcripts
+from processors.knowledge.transcripts import Transcripts
 from schemas.assembly import contig_table
 from schemas.chunks import NONE
 from tests.processors.annotate.test_structural_alleles import fault_rows, site

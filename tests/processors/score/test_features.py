@@ -10,8 +10,9 @@ import pytest
 
 from processors.annotate import terms
 from processors.knowledge.gff import Gene, GeneModels, Model
+from processors.knowledge.layout import Layout
 from processors.knowledge.transcript_build import pack_models
-from processors.knowledge.transcripts import Layout, Transcripts
+from processors.knowledge.transcripts import Transcripts
 from processors.score.features import COUNT, NAMES, SCHEMA_HASH, Features, snv_features
 from processors.score.residues import BLOSUM62, CODON_TABLE, LETTERS, STOP, grantham
 from schemas.assembly import contig_table

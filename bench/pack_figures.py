@@ -26,23 +26,33 @@ import json, sys, time
 from pathlib import Path
 import numpy as np
 from processors.annotate.pick import pick_order
+from processors.knowledge.layout import FIELDS, Layout
 from processors.knowledge.pack import find_pack
 from processors.knowledge.transcripts import Transcripts
 
+def private():
+    sizes = {line.split()[0]: int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.split()[0] == "Private_Dirty:"}
+    return sizes["Private_Dirty:"] / 1024
+
+pack = find_pack(Path(sys.argv[1]), sys.argv[2])
+Layout.of({name: np.asarray(pack.array(name))[:0] for name in FIELDS})  # numba starts, as it does once in a worker
+before = private()
 begin = time.perf_counter()
 transcripts = Transcripts(find_pack(Path(sys.argv[1]), sys.argv[2]))
 layout, order = transcripts.layout, pick_order(transcripts)
 loaded = time.perf_counter() - begin
-touched = sum(int(array.view(np.uint8)[::4096].sum(dtype=np.int64)) for array in layout if array.size)
-print(json.dumps({"load": loaded, "keys": order.keys.nbytes, "touched": touched}), flush=True)
+touched = sum(int(array.view(np.uint8)[::4096].sum(dtype=np.int64)) for array in (getattr(layout, name) for name in FIELDS) if array.size)
+print(json.dumps({"load": loaded, "private": private() - before, "touched": touched}), flush=True)
 sys.stdin.readline()
 """
 
 
 @dataclass(frozen=True)
 class PackFigures:
-    """`build` and `load` in seconds, the rest in MiB. `mapped`: pages of the pack in each of two processes that touch all that kernels
-    read; `shared`: what of them is there once for both (proc(5): resident less proportional size, twice); `private`: pick order."""
+    """`build` and `load` in seconds, the rest in MiB. `load`: find, map, hand to kernels, pick order, in a process whose numba has started.
+    `mapped`: pages of the pack in each of two processes that touch all that kernels read; `shared`: what of them is there once for both
+    (proc(5): resident less proportional size, twice); `private`: dirty memory of its own that a process has more after loading and
+    touching."""
 
     transcripts: int
     build: float
@@ -91,7 +101,7 @@ def _figures(root: Path, pack: Pack, build: float) -> PackFigures:
         process.communicate("\n")
     size = sum(path.stat().st_size for path in pack.path.iterdir()) / MIB
     shared = 2 * (resident - proportional)
-    return PackFigures(pack.rows, build, size, said["load"], resident, shared, said["keys"] / MIB)
+    return PackFigures(pack.rows, build, size, said["load"], resident, shared, said["private"])
 
 
 def _mapped(pid: int, folder: Path) -> tuple[float, float]:

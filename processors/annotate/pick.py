@@ -92,10 +92,8 @@ def pick_order(transcripts: Transcripts, order: Sequence[Criterion] = VEP_ORDER)
         values, bits = _values(transcripts, criterion)
         keys = (keys << np.uint64(bits)) | values
         severity_shift = None if severity_shift is None else severity_shift + bits
-    names = [transcripts.name[row] for row in range(len(transcripts))]
-    rank = np.empty(len(names), dtype=np.uint64)
-    rank[np.array(sorted(range(len(names)), key=names.__getitem__), dtype=np.int64)] = np.arange(len(names), dtype=np.uint64)
-    return PickOrder((keys << np.uint64(_NAME_BITS)) | rank, None if severity_shift is None else severity_shift + _NAME_BITS)
+    keys = (keys << np.uint64(_NAME_BITS)) | transcripts.name_rank
+    return PickOrder(keys, None if severity_shift is None else severity_shift + _NAME_BITS)
 
 
 def _values(transcripts: Transcripts, criterion: Criterion) -> tuple[npt.NDArray[np.uint64], int]:

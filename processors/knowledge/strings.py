@@ -55,6 +55,13 @@ def arrays_of(name: str, values: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
     return {f"{name}_offsets": table.offsets, f"{name}_data": table.data}
 
 
+def ranks_of(values: Sequence[str]) -> npt.NDArray[np.uint32]:
+    """Place of each string in the order of all by code point; of equal ones the earlier comes first."""
+    ranks = np.empty(len(values), dtype=np.uint32)
+    ranks[np.array(sorted(range(len(values)), key=values.__getitem__), dtype=np.int64)] = np.arange(len(values), dtype=np.uint32)
+    return ranks
+
+
 def string_buffers(array: pa.Array[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
     """(offsets, bytes) of a string column, sharing its memory; offsets point into the bytes also where the column is a slice."""
     _, offsets, data = array.buffers()

@@ -15,7 +15,7 @@ from processors.knowledge.gff import Gene, GeneModelError, GeneModels, Model, Pr
 from processors.knowledge.mane import ManeTable, read_mane, tag_mane
 from processors.knowledge.mrna import OwnSequences, read_mrna
 from processors.knowledge.pack import Pack, write_pack
-from processors.knowledge.strings import arrays_of
+from processors.knowledge.strings import arrays_of, ranks_of
 from processors.knowledge.transcript_coding import coding_arrays
 from processors.knowledge.transcripts import BIN_BITS, LAYOUT, Tag
 from schemas.assembly import BUILD_ALIASES, ContigTable, canonical_build
@@ -186,6 +186,7 @@ def _arrays(placed: list[tuple[int, Model]], contigs: int) -> tuple[dict[str, np
         "cds_length": np.array([sum(b - a for a, b in model.cds) for model in models], dtype=np.int32),
         **_bins(contig, start, end, contigs),
         **arrays_of("name", [model.name for model in models]),
+        "name_rank": ranks_of([model.name for model in models]),
         **arrays_of("protein", [model.protein for model in models]),
         **arrays_of("gene_id", [item.id for _, item in genes]),
         **arrays_of("gene_symbol", [item.symbol for _, item in genes]),

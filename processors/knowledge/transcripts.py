@@ -19,7 +19,7 @@ from processors.knowledge.pack import Pack, PackError
 from processors.knowledge.strings import StringTable
 
 BIN_BITS = 14
-LAYOUT = 3
+LAYOUT = 4
 """Raised when the arrays of the pack change; an older pack is refused with a word to build it again."""
 
 
@@ -81,6 +81,11 @@ class Transcripts:
     def name(self) -> StringTable:
         """Transcript name, with its version where the file has one."""
         return self._table("name")
+
+    @cached_property
+    def name_rank(self) -> npt.NDArray[np.uint32]:
+        """Place of each transcript's name in the order of all names by code point; of one name twice, the earlier row comes first."""
+        return self._array("name_rank")
 
     @cached_property
     def gene_id(self) -> StringTable:

@@ -10,7 +10,7 @@ import pytest
 
 from processors.annotate import terms
 from processors.annotate.pick import VEP_ORDER, Criterion, PickOrder, PickOrderRefused, parse_order, pick_alleles, pick_order, pick_rows
-from processors.knowledge.strings import table_of
+from processors.knowledge.strings import ranks_of
 from processors.knowledge.transcripts import Tag
 from schemas.chunks import NONE
 
@@ -34,7 +34,7 @@ def models(*rows: dict[str, Any]) -> Any:
             return len(full)
 
     return Models(
-        name=table_of([row["name"] for row in full]), tags=column("tags", np.uint16), appris=column("appris", np.uint8),
+        name_rank=ranks_of([row["name"] for row in full]), tags=column("tags", np.uint16), appris=column("appris", np.uint8),
         support=column("support", np.uint8), biotypes=tuple(names), biotype=np.array([names.index(row["biotype"]) for row in full]),
         cds_length=column("cds_length", np.int32), length=column("length", np.int32),
         layout=SimpleNamespace(gene=column("gene", np.uint32), pad=column("pad", np.uint8)),

@@ -49,6 +49,12 @@ def test_gff3_and_gtf_say_the_same(tmp_path: Path, text: str, name: str) -> None
     assert GRCH38.contigs[layout.contig[0]].name == "21"
 
 
+def test_a_pack_holds_the_order_of_its_transcripts_names(tmp_path: Path) -> None:
+    more = "".join(GFF3.splitlines(keepends=True)[2:]).replace("T1", "T02")  # sorted before T1 as text
+    found = built(tmp_path, GFF3 + more)
+    assert [found.name[row] for row in np.argsort(found.name_rank)] == ["T02.3", "T1.3"]
+
+
 def test_lines_may_come_in_any_order(tmp_path: Path) -> None:
     lines = GFF3.splitlines()
     turned = "\n".join([lines[0], *reversed(lines[1:])]) + "\n"

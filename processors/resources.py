@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.annotate.cache import AnnotationCache
+from processors.annotate.hgvs.style import NOMENCLATURE
 from processors.annotate.options import Options
 from processors.annotate.pick import PickOrder, pick_order
 from processors.annotate.render import Renderer
@@ -84,8 +85,8 @@ class Resources:
 
     @cached_property
     def renderer(self) -> Renderer:
-        """Names as findings and queries show them: VEP's spelling, nothing where there is nothing to say."""
-        return Renderer(self.transcripts, self.genome)
+        """Names as findings and queries show them: the nomenclature's spelling, nothing where there is nothing to say."""
+        return Renderer(self.transcripts, self.genome, style=NOMENCLATURE)
 
     @property
     def provider(self) -> str:

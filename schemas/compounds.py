@@ -35,9 +35,10 @@ class CompoundFlag(enum.IntFlag):
     WORSE = 16  # more severe than every part alone
     MILDER = 32  # less severe than the worst part alone
     INCOMPLETE = 64  # context rows of the transcript were left out at their bound: parts may be missing
+    LEFT_OUT = 128  # more phase sets and unphased records meet here than are looked at; not called, `haplotypes` are not known
 
 
-NOT_CALLED = CompoundFlag.OVERLAP | CompoundFlag.BORDER
+NOT_CALLED = CompoundFlag.OVERLAP | CompoundFlag.BORDER | CompoundFlag.LEFT_OUT
 
 PART = pa.struct(
     [

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from processors.annotate.compound.render import named
 from processors.annotate.compound.stage import call_compounds
+from processors.annotate.hgvs.style import NOMENCLATURE
 from processors.annotate.stage import annotate
 from processors.annotate.structural.stage import Structural, annotate_faults
 from processors.interpret.stage import screen
@@ -20,6 +22,7 @@ from processors.resources import Resources
 from processors.score.models import bundled_session
 from processors.score.stage import score
 from schemas.chunks import Chunk, ChunkKind
+from schemas.compounds import CompoundFlag
 from schemas.plan import STAGE_CODE
 from streams import wire
 from streams.broker import Message, Output
@@ -108,7 +111,9 @@ class Chain:
             return passing
         chunk, resources = passing.chunk, passing.resources
         self._warn_of_gaps(chunk)
-        compounds = named(call_compounds(chunk, resources), resources)
+        compounds = call_compounds(chunk, resources)
+        self._warn_of_links(chunk, compounds)
+        compounds = named(compounds, resources, parentheses=NOMENCLATURE.parentheses)
         return replace(passing, findings=screen(chunk, resources), compounds=compounds)
 
     def land(self, passing: Passing) -> Outcome:
@@ -142,6 +147,13 @@ class Chain:
         if header.late or header.complete_from:
             log = logger(trace=header.revision_id, submission=header.submission_id)
             log.warning("compounds may lack parts", chunk=header.chunk_id, late=header.late, complete_from=header.complete_from)
+
+    def _warn_of_links(self, chunk: Chunk, compounds: pa.RecordBatch) -> None:
+        """Say which chunk has genes with more phase sets than are looked at; the rows say so too."""
+        left_out = int(np.count_nonzero(compounds.column("flags").to_numpy() & CompoundFlag.LEFT_OUT))
+        if left_out:
+            log = logger(trace=chunk.header.revision_id, submission=chunk.header.submission_id)
+            log.warning("alleles in too many phase sets to call together", chunk=chunk.header.chunk_id, rows=left_out)
 
     def _rows_landed(self) -> None:
         self._points.reach(FailPoint.LAND_ROWS)

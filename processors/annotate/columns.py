@@ -131,14 +131,17 @@ class Vocabulary:
 
     write: Callable[[int], str]
     _known: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))
+    _texts: dict[int, str] = field(default_factory=dict)
     _table: Table = field(default_factory=lambda: Table.of([]))
 
     def column(self, values: npt.NDArray[np.uint64]) -> Column:
         index = np.empty(len(values), dtype=np.int32)
-        if not _find(self._known, values, index):
-            self._known = np.union1d(self._known, values)
-            self._table = Table.of([self.write(int(value)) for value in self._known])
-            _find(self._known, values, index)
+        fresh = np.empty(len(values), dtype=np.uint64)
+        if missed := int(_find(self._known, values, index, fresh)):
+            self._texts |= {value: self.write(value) for value in set(fresh[:missed].tolist())}
+            self._known = np.array(sorted(self._texts), dtype=np.uint64)
+            self._table = Table.of([self._texts[value] for value in self._known.tolist()])
+            _find(self._known, values, index, fresh)
         return Column(index, self._table)
 
 
@@ -208,12 +211,12 @@ def _put_numbers(values, shown, blank, starts, ends, data):  # type: ignore[no-u
 
 
 @njit(cache=True, nogil=True)
-def _find(known, values, index):  # type: ignore[no-untyped-def]
-    """Place of each value in sorted `known`; False where one is not in it."""
-    last, place = np.uint64(0), -1
+def _find(known, values, index, fresh):  # type: ignore[no-untyped-def]
+    """Place of each value in sorted `known`. How many are not in it; these are written to `fresh`, once for a run of equal ones."""
+    last, place, missed = np.uint64(0), -1, 0
     for i in range(values.shape[0]):
         value = values[i]
-        if place < 0 or value != last:  # rows of one allele often say the same
+        if i == 0 or value != last:  # rows of one allele often say the same
             low, high = 0, known.shape[0]
             while low < high:
                 middle = (low + high) // 2
@@ -222,10 +225,11 @@ def _find(known, values, index):  # type: ignore[no-untyped-def]
                 else:
                     high = middle
             if low == known.shape[0] or known[low] != value:
-                return False
+                fresh[missed] = value
+                missed += 1
             last, place = value, low
         index[i] = place
-    return True
+    return missed
 
 
 @njit(cache=True, nogil=True)

@@ -16,7 +16,7 @@ _NOTHING = concatenate([])
 
 @dataclass(frozen=True)
 class Cells:
-    """`index[r, c]` is the text of column c in row r: of `lasting` below its length, else of `fresh`."""
+    """`index[c, r]` is the text of column c in row r: of `lasting` below its length, else of `fresh`."""
 
     index: npt.NDArray[np.int32]
     lasting: Table
@@ -38,7 +38,7 @@ class Arena:
         for column in merged:
             if column.table.lasting and id(column.table) not in self._places:
                 self._keep(column.table)
-        index = np.empty((len(merged[0]), len(merged)), dtype=np.int32)
+        index = np.empty((len(merged), len(merged[0])), dtype=np.int32)
         fresh: list[Table] = []
         base = len(self._whole)
         for number, column in enumerate(merged):
@@ -47,7 +47,7 @@ class Arena:
             else:
                 place, base = base, base + len(column.table)
                 fresh.append(column.table)
-            _shift(column.index, place, index, number)
+            np.add(column.index, np.int32(place), out=index[number])
         return Cells(index, self._whole, concatenate(fresh))
 
     def _keep(self, table: Table) -> None:
@@ -82,12 +82,6 @@ class Arena:
 
 
 @njit(cache=True, nogil=True)
-def _shift(values, by, out, column):  # type: ignore[no-untyped-def]
-    for i in range(values.shape[0]):
-        out[i, column] = values[i] + by
-
-
-@njit(cache=True, nogil=True)
 def _join(starts, ends, data, other_starts, other_ends, other, joint, out_starts, out_ends, out):  # type: ignore[no-untyped-def]
     at = 0
     for i in range(starts.shape[0]):
@@ -114,31 +108,31 @@ def lines(cells: Cells, separator: bytes, widest: int, out: U8, first: int) -> t
 
 def widths(cells: Cells) -> I64:
     """Bytes of each row as a line."""
-    out = np.empty(len(cells.index), dtype=np.int64)
-    fixed = len(cells.lasting)
-    _widths(cells.index, fixed, cells.lasting.ends - cells.lasting.starts, cells.fresh.ends - cells.fresh.starts, out)
+    out = np.empty(cells.index.shape[1], dtype=np.int64)
+    lasting, fresh = cells.lasting, cells.fresh
+    _widths(cells.index, len(lasting), lasting.starts, lasting.ends, fresh.starts, fresh.ends, out)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _widths(index, fixed, lasting, fresh, out):  # type: ignore[no-untyped-def]
-    for r in range(index.shape[0]):
-        size = index.shape[1]
-        for c in range(index.shape[1]):
-            k = index[r, c]
-            size += lasting[k] if k < fixed else fresh[k - fixed]
+def _widths(index, fixed, starts, ends, own_starts, own_ends, out):  # type: ignore[no-untyped-def]
+    for r in range(index.shape[1]):
+        size = index.shape[0]
+        for c in range(index.shape[0]):
+            k = index[c, r]
+            size += ends[k] - starts[k] if k < fixed else own_ends[k - fixed] - own_starts[k - fixed]
         out[r] = size
 
 
 @njit(cache=True, nogil=True)
 def _lines(index, fixed, starts, ends, data, own_starts, own_ends, own, separator, widest, out, first):  # type: ignore[no-untyped-def]
-    at, one, step, columns = np.uint64(0), np.uint64(1), np.uint64(16), index.shape[1]
+    at, one, step, columns = np.uint64(0), np.uint64(1), np.uint64(16), index.shape[0]
     room = np.uint64(out.shape[0])
-    for r in range(first, index.shape[0]):
+    for r in range(first, index.shape[1]):
         if at + widest > room:
             return r, at
         for c in range(columns):
-            k = np.uint64(index[r, c])
+            k = np.uint64(index[c, r])
             done = np.uint64(0)
             if k < fixed:
                 a = np.uint64(starts[k])
@@ -157,4 +151,4 @@ def _lines(index, fixed, starts, ends, data, own_starts, own_ends, own, separato
             out[at] = separator
             at += one
         out[at - one] = 10
-    return index.shape[0], at
+    return index.shape[1], at

@@ -24,8 +24,10 @@ COMPOUND_COLUMNS = (
 _MISSING = "."
 
 
-def write_compounds(path: Path, out: Path, resources: Resources) -> int:
+def write_compounds(path: Path, out: Path, resources: Resources, *, parentheses: bool = False) -> int:
     """Write the compounds of every sample of a VCF or BCF to `out`, tab-separated, which appears only when it is complete; their number.
+
+    `parentheses`: `p.(Arg12Cys)`.
 
     Raises ingest.errors.SourceError: the file is damaged, has no samples, or its contigs do not stand together.
     """
@@ -34,7 +36,7 @@ def write_compounds(path: Path, out: Path, resources: Resources) -> int:
     try:
         with partial.open("w") as handle:
             handle.write("\t".join(COMPOUND_COLUMNS) + "\n")
-            for contig, rows in _compounds(path, resources):
+            for contig, rows in _compounds(path, resources, parentheses):
                 handle.writelines("\t".join(line) + "\n" for line in _lines(contig, rows))
                 count += rows.num_rows
         partial.replace(out)
@@ -43,7 +45,7 @@ def write_compounds(path: Path, out: Path, resources: Resources) -> int:
     return count
 
 
-def _compounds(path: Path, resources: Resources) -> Iterator[tuple[str, pa.Table]]:
+def _compounds(path: Path, resources: Resources, parentheses: bool) -> Iterator[tuple[str, pa.Table]]:
     """(contig, named compounds with the samples' names) of each chunk that has some."""
     people = read_header(path).samples
     build = resources.plan.build
@@ -54,7 +56,7 @@ def _compounds(path: Path, resources: Resources) -> Iterator[tuple[str, pa.Table
     ) as reading:  # fmt: skip
         for emitted in reading:
             if emitted.chunk.header.kind is ChunkKind.ALLELES:
-                found = named(call_compounds(emitted.chunk, resources), resources)
+                found = named(call_compounds(emitted.chunk, resources), resources, parentheses=parentheses)
                 if found.num_rows:
                     order = [("start", "ascending"), ("end", "ascending"), ("transcript", "ascending"), ("sample", "ascending")]
                     table = pa.Table.from_batches([found]).sort_by(order)

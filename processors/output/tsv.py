@@ -29,7 +29,7 @@ class TsvWriter:
         if widest + SLACK > len(self._buffer):
             self._buffer = np.empty(2 * widest + SLACK, dtype=np.uint8)
         row = 0
-        while row < len(cells.index):
+        while row < cells.index.shape[1]:
             row, used = lines(cells, b"\t", widest, self._buffer, row)
             self._handle.write(self._buffer[:used].data)
 

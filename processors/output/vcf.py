@@ -123,7 +123,7 @@ def _put_info(text, a, b, out, at):  # type: ignore[no-untyped-def]
 def _records(  # type: ignore[no-untyped-def]
     text, lines, rows, before, index, fixed, starts, ends, data, own_starts, own_ends, own, out, first
 ):
-    at, columns = 0, index.shape[1]
+    at, columns = 0, index.shape[0]
     for i in range(first, lines.shape[0]):
         low, high = rows[i], rows[i + 1]
         if at + (lines[i, 3] - lines[i, 0]) + (before[high] - before[low]) + 8 > out.shape[0]:
@@ -136,7 +136,7 @@ def _records(  # type: ignore[no-untyped-def]
             at += 4
             for r in range(low, high):
                 for c in range(columns):
-                    k = index[r, c]
+                    k = index[c, r]
                     if k < fixed:
                         at = _put_value(data, starts[k], ends[k], out, at)
                     else:

@@ -169,7 +169,8 @@ def annotate(
     if compounds is not None:
         from processors.output.compounds import write_compounds
 
-        console.print(f"{write_compounds(file, compounds, resources):,} compounds in {compounds}", markup=False)
+        count = write_compounds(file, compounds, resources, parentheses=parentheses)
+        console.print(f"{count:,} compounds in {compounds}", markup=False)
     return 0
 
 

@@ -17,6 +17,7 @@ from processors.annotate.codons import CODES, COMPLEMENT, NUMBER, UNKNOWN
 from processors.annotate.compound.clusters import Cluster, Part
 from processors.annotate.compound.names import change_name, protein_name, trimmed
 from processors.knowledge.layout import Layout
+from processors.knowledge.strings import read_only
 from processors.knowledge.transcripts import Status
 from schemas.compounds import NOT_CALLED, CompoundFlag, CompoundKind
 
@@ -61,7 +62,7 @@ class Reading:
         low, high, new = trimmed(self.text, low, high, edited(self.text, low, high, parts))
         alt = np.frombuffer(new or b"N", dtype=np.uint8)
         if self.layout.strand[self.row] < 0:
-            alt = COMPLEMENT[alt[::-1]]
+            alt = read_only(COMPLEMENT[alt[::-1]])
         first = int(self.layout.coding_start[self.row]) - self.pad
         found, _, _ = coding(self.layout, self.row, first + low, first + high, high - low, alt, 0, len(new), True, False)
         return (int(found) or terms.CODING_SEQUENCE) | (terms.NMD if self.layout.decay[self.row] else 0)

@@ -8,16 +8,17 @@ every block.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
 from processors.annotate.compound.clusters import Cluster, Part, clusters_of
-from schemas.compounds import Phase
+from schemas.compounds import CompoundFlag, CompoundKind, Phase
 
 MOST_BLOCKS = 256
-"""Blocks of one stretch of one sample and transcript that are looked at, since each is laid over the whole; beyond, unphased records are
-neighbours only (`CompoundFlag.NEIGHBOUR_UNPHASED`), and what they alone would carry is not called. No real sample comes near."""
+"""Blocks of one stretch of one sample and transcript that are looked at, since each is laid over the whole; phase sets before unphased
+records. The alleles of the others are linked in one row that is not called (`CompoundFlag.LEFT_OUT`). No real sample comes near."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,8 @@ def _islands(carried: list[Carried]) -> Iterator[list[Carried]]:
 
 
 def _found_in_island(carried: list[Carried]) -> Iterator[Found]:
-    blocks = sorted({one.block for one in carried if one.block is not None})
-    if len(blocks) > MOST_BLOCKS:
-        blocks = [block for block in blocks if block[0] == "set"][:MOST_BLOCKS]
     common = {id(one.part) for one in carried if one.block is None}
+    blocks, left_out = _blocks(carried, alone=bool(common))
     seen: dict[tuple[tuple[str, int] | None, Cluster], tuple[int, bool]] = {}
     views: list[tuple[str, int] | None] = [*blocks] if blocks else [None]
     for block in views:
@@ -86,7 +85,7 @@ def _found_in_island(carried: list[Carried]) -> Iterator[Found]:
             for cluster in clusters_of(here):
                 foreign = others.meet(cluster)
                 homozygous = all(id(part) in common for part in cluster.parts)
-                if homozygous and foreign and blocks:
+                if homozygous and foreign and blocks and not left_out:
                     continue  # the block of that neighbour tells what stands together
                 key = (None if homozygous else block, cluster)
                 bits, flagged = seen.get(key, (0, False))
@@ -99,6 +98,25 @@ def _found_in_island(carried: list[Carried]) -> Iterator[Found]:
             yield Found(cluster, bits, Phase.PHASED, where[1], flagged)
         else:
             yield Found(cluster, bits, Phase.CARRIED, -1, flagged)
+    if left_out:
+        yield _linked([one for one in carried if one.block is None or one.block in left_out])
+
+
+def _blocks(carried: list[Carried], *, alone: bool) -> tuple[list[tuple[str, int]], frozenset[tuple[str, int]]]:
+    """(blocks to look at, blocks beyond MOST_BLOCKS). A block of one allele carries nothing together, unless `alone` it meets others that
+    stand on every haplotype.
+    """
+    sizes = Counter(one.block for one in carried if one.block is not None)
+    blocks = sorted((block for block, size in sizes.items() if alone or size > 1), key=lambda block: (block[0] != "set", block[1]))
+    return blocks[:MOST_BLOCKS], frozenset(blocks[MOST_BLOCKS:])
+
+
+def _linked(carried: list[Carried]) -> Found:
+    """Alleles that may stand together, not called."""
+    parts = tuple(one.part for one in carried)
+    cluster = Cluster(CompoundKind.CODON, parts, parts[0].first, max(part.last for part in parts), CompoundFlag.LEFT_OUT)
+    phased = any(one.block is not None and one.block[0] == "set" for one in carried)
+    return Found(cluster, 0, Phase.PHASED if phased else Phase.CARRIED, -1, neighbour_unphased=True)
 
 
 class _Places:

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
     from processors.resources import Resources
 
 
-def named(compounds: pa.RecordBatch, resources: Resources) -> pa.RecordBatch:
-    """Rows of COMPOUND_SCHEMA as rows of NAMED_SCHEMA: gene, transcript, kind, phase, flags, consequence and impact as text."""
+def named(compounds: pa.RecordBatch, resources: Resources, *, parentheses: bool = False) -> pa.RecordBatch:
+    """Rows of COMPOUND_SCHEMA as rows of NAMED_SCHEMA: gene, transcript, kind, phase, flags, consequence and impact as text.
+
+    `parentheses`: `p.(Arg12Cys)`, see `hgvs.style`.
+    """
     transcripts = resources.transcripts
     gene = compounds.column("gene").to_pylist()
     bits = compounds.column("terms").to_numpy()
@@ -29,10 +32,17 @@ def named(compounds: pa.RecordBatch, resources: Resources) -> pa.RecordBatch:
         "consequence": [",".join(terms.names_of(value)) for value in bits.tolist()],
         "impact": impacts,
     }
+    if parentheses:
+        texts["hgvsp"] = [_in_parentheses(name) for name in compounds.column("hgvsp").to_pylist()]
     columns = [
         pa.array(texts[field.name], type=field.type) if field.name in texts else compounds.column(field.name) for field in NAMED_SCHEMA
     ]
     return pa.RecordBatch.from_arrays(columns, schema=NAMED_SCHEMA)
+
+
+def _in_parentheses(name: str) -> str:
+    owner, at, change = name.partition(":p.")
+    return f"{owner}{at}({change})" if change not in ("", "?") else name
 
 
 def flag_names(bits: int) -> list[str]:

@@ -16,6 +16,7 @@ from processors.annotate.compound.effect import Effect, Reading, call, reading_o
 from processors.annotate.compound.haplotypes import Carried, Found, block_of, found_in
 from processors.annotate.compound.parts import Parts, find_parts
 from processors.annotate.hgvs.names import Alleles, Kind, names
+from processors.annotate.hgvs.style import NOMENCLATURE
 from processors.annotate.regions import events
 from processors.knowledge.layout import Layout
 from processors.knowledge.strings import string_buffers
@@ -216,7 +217,7 @@ def _cis_names(found: list[_Called], rows: pa.RecordBatch, contig: int, resource
     owner = np.array([one.transcript for one in found for _ in one.effect.cluster.parts], dtype=np.uint32)
     alleles = Alleles.of(contig, rows.column("start"), rows.column("ref"), rows.column("alt"))
     bits = np.zeros(len(index), dtype=np.uint64)
-    texts = names(Kind.TRANSCRIPT, alleles, resources.genome, resources.transcripts, index, owner, bits).to_pylist()
+    texts = names(Kind.TRANSCRIPT, alleles, resources.genome, resources.transcripts, index, owner, bits, NOMENCLATURE).to_pylist()
     result, at = [], 0
     for one in found:
         own = texts[at : at + len(one.effect.cluster.parts)]

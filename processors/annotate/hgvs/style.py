@@ -27,3 +27,10 @@ class Style:
     - a protein's version that the models do not give is not written; VEP takes it for 1;
     - an intronic indel that the 3' rule moves into the coding sequence, and an insertion just before the stop, have a p. name.
     """
+
+
+NOMENCLATURE = Style(parentheses=True, vep=False)
+"""The nomenclature's own spelling: of findings, compounds and queries, which people sign. A protein nobody looked at is `p.(Arg12Cys)`.
+
+Not a setting: names of one installation stay comparable, and a laboratory's own spelling is what `riverseq annotate` writes.
+"""

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from processors.annotate import terms
+from processors.annotate.compound import haplotypes
 from processors.knowledge.transcripts import Status
 from schemas.compounds import CompoundFlag, CompoundKind, Phase
 from schemas.plan import CuttingRule
@@ -214,3 +215,30 @@ def test_every_compound_is_what_the_spliced_haplotype_reads(genes: Genes, seed: 
         else:
             whole = head + row["alt_aa"] + before[len(head) + len(row["ref_aa"]) :]
             assert (whole[: whole.find("*") + 1] or whole) == after or after.startswith(head + row["alt_aa"]), row
+
+
+def test_beyond_the_most_phase_sets_alleles_are_linked_and_told_never_lost(genes: Genes, monkeypatch: pytest.MonkeyPatch) -> None:
+    gene = genes.genes[0]
+    homozygous = genes.substitution(gene, 30, genes.other(gene, 30))
+    lines: list[Line] = [(*homozygous, ["1/1"])]
+    lines += [(*genes.substitution(gene, 31, genes.other(gene, 31, turn)), [f"0|1:{turn}"]) for turn in (1, 2, 3)]
+    whole = call(genes, *lines)
+    assert [len(row["parts"]) for row in whole] == [2, 2, 2]
+    monkeypatch.setattr(haplotypes, "MOST_BLOCKS", 2)
+    rows = call(genes, *lines)
+    left_out = [row for row in rows if row["flags"] & CompoundFlag.LEFT_OUT]
+    assert [row for row in rows if row not in left_out] == whole[:2]
+    assert [(row["terms"], row["haplotypes"], row["hgvsp"], [part["record"] for part in row["parts"]]) for row in left_out] == [
+        (0, 0, "", [0, 3])
+    ]
+
+
+def test_many_phase_sets_of_one_allele_each_leave_nothing_out(genes: Genes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(haplotypes, "MOST_BLOCKS", 2)
+    gene = genes.genes[0]
+    lines: list[Line] = [(*genes.deletion(gene, 20, 1), ["0|1:1"])]
+    lines += [(*genes.substitution(gene, at, genes.other(gene, at)), [f"0|1:{at}"]) for at in range(30, 60, 3)]
+    lines.append((*genes.insertion(gene, 27, "C"), ["0|1:1"]))
+    (row,) = call(genes, *lines)
+    assert (row["kind"], row["phase_set"], len(row["parts"])) == (CompoundKind.RESCUE, 1, 2)
+    assert not row["flags"] & CompoundFlag.LEFT_OUT

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from streams.cli.failures import WrongUse
+from streams.cli.reference import print_warnings
 from streams.cli.session import Session, notes, session_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def register(app: typer.Typer) -> None:
 def annotate(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="VCF, VCF.gz or BCF, with samples or without.")],
-    build: Annotated[str, typer.Option("--build", metavar="B", help="Assembly of the file.", show_default=False)],
+    build: Annotated[
+        str, typer.Option("--build", metavar="B", help="Assembly of the file: GRCh38, GRCh37, or a name of your own.", show_default=False)
+    ],
     output: Annotated[
         Path,
         typer.Option(
@@ -56,8 +59,12 @@ def annotate(
             help="OUT.tsv or OUT.parquet: a row for each allele and transcript. OUT.vcf.gz: the file's records with INFO/CSQ as VEP's.",
         ),
     ],
-    fasta: Annotated[Path | None, typer.Option("--fasta", metavar="F", help="Genome, where none is registered for the build.")] = None,
-    transcripts: Annotated[Path | None, typer.Option("--transcripts", metavar="GFF3", help="Gene models, with --fasta.")] = None,
+    fasta: Annotated[
+        Path | None, typer.Option("--fasta", metavar="F", help="Genome, instead of the one registered; with --transcripts.")
+    ] = None,
+    transcripts: Annotated[
+        Path | None, typer.Option("--transcripts", metavar="GFF3", help="Gene models (GFF3 or GTF), with --fasta.")
+    ] = None,
     compounds: Annotated[
         Path | None,
         typer.Option(
@@ -78,7 +85,13 @@ def annotate(
     ] = "5000",
     columns: Annotated[
         str,
-        typer.Option("--columns", metavar="A,B,…", rich_help_panel=_ROWS, help="Only these, in this order.", show_default="all"),
+        typer.Option(
+            "--columns",
+            metavar="A,B,…",
+            rich_help_panel=_ROWS,
+            help="Only these, in this order; a wrong name lists all.",
+            show_default="all",
+        ),
     ] = "",
     pick: Annotated[
         bool, typer.Option("--pick", rich_help_panel=_PICK, help="Keep one row for each record, over all of its ALTs.")
@@ -125,13 +138,20 @@ def annotate(
 ) -> int:
     """Annotate a file with the same code as the stream: one row for each allele and transcript.
 
-    Terms, impact, exon, positions, codons and HGVS names are as Ensembl VEP gives them. A row says in `flags` what leaves a doubt, and an
-    allele that cannot be interpreted has one with the reason there.
+    Terms, impact, exon, positions, codons and HGVS names are as Ensembl VEP's.
+    Every ALT has a row: what leaves a doubt, or why it is not called, stands in `flags`.
 
+    Genome and gene models are those of `riverseq reference add`:
     [bold]riverseq annotate sites.vcf.gz --build GRCh38 -o sites.tsv[/bold]
-    [bold]riverseq annotate sites.vcf.gz --build GRCh38 -o sites.parquet --fasta genome.fa --transcripts genes.gff3[/bold]
-    [bold]riverseq annotate sample.vcf.gz --build GRCh38 -o sample.csq.vcf.gz --pick-allele[/bold]
-    [bold]riverseq annotate sites.vcf.gz --build GRCh38 -o short.tsv --per-gene --columns id,symbol,hgvsc,hgvsp --parentheses[/bold]
+
+    or files, compiled the first time:
+    [bold]riverseq annotate sites.vcf --build GRCh38 -o sites.tsv[/bold] \\
+    [bold]    --fasta genome.fa --transcripts genes.gff3[/bold]
+
+    The picked transcript of each ALT in the file itself; a short table:
+    [bold]riverseq annotate s.vcf.gz --build GRCh38 -o s.csq.vcf.gz --pick-allele[/bold]
+    [bold]riverseq annotate s.vcf.gz --build GRCh38 -o s.tsv --per-gene --parentheses[/bold] \\
+    [bold]    --columns chrom,pos,ref,alt,symbol,hgvsc,hgvsp,flags[/bold]
     """
     session = session_of(context)
     if not file.is_file():
@@ -144,8 +164,8 @@ def annotate(
         raise WrongUse(f"-o {output}: {output.absolute().parent} is no folder")
     if output.exists() and output.samefile(file):
         raise WrongUse(f"-o {output}: is the file that is read; give another name")
-    if compounds is not None and not compounds.absolute().parent.is_dir():
-        raise WrongUse(f"--compounds {compounds}: {compounds.absolute().parent} is no folder")
+    if compounds is not None:
+        _check_compounds(file, output, compounds)
     choices = _choices(
         distance=distance, columns=columns, pick=pick, pick_allele=pick_allele, per_gene=per_gene, flag_pick=flag_pick,
         pick_order=pick_order, vep=hgvs_style is Spelling.VEP, parentheses=parentheses, star=stop_symbol is Stop.STAR,
@@ -153,6 +173,8 @@ def annotate(
     )  # fmt: skip
     with notes().status("loading genome and gene models"):
         resources = _resources(session, build, fasta, transcripts)
+    if transcripts is not None:
+        print_warnings(resources.transcripts.pack, notes())
     from processors.pipeline import annotate_file
 
     told = (TextColumn(f"annotating {file.name}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[alleles]:,} alleles"))
@@ -165,13 +187,35 @@ def annotate(
     console = notes()
     console.print(f"{done.rows:,} rows for {done.alleles:,} alleles of {done.records:,} records in {output}", markup=False)
     for reason, count in sorted(done.faults.items()):
-        console.print(f"  not annotated: {count:,} x {reason}", markup=False, style="yellow")
+        console.print(f"  {count:,} x {reason}: {_told(reason)}", markup=False, style="yellow")
     if compounds is not None:
         from processors.output.compounds import write_compounds
 
         count = write_compounds(file, compounds, resources, parentheses=parentheses)
         console.print(f"{count:,} compounds in {compounds}", markup=False)
     return 0
+
+
+def _check_compounds(file: Path, output: Path, compounds: Path) -> None:
+    """Raises WrongUse where compounds cannot be written, before anything else is; ingest.errors.SourceError where `file` is damaged."""
+    from processors.ingest import read_header
+
+    if not compounds.absolute().parent.is_dir():
+        raise WrongUse(f"--compounds {compounds}: {compounds.absolute().parent} is no folder")
+    if compounds.resolve() in (file.resolve(), output.resolve()):
+        raise WrongUse(f"--compounds {compounds}: is {'the file that is read' if compounds.resolve() == file.resolve() else 'also -o'}")
+    if not read_header(file).samples:
+        raise WrongUse(f"--compounds: {file} has no samples, so nothing says what stands on one haplotype")
+
+
+def _told(reason: str) -> str:
+    """What a fault means here: structural alleles are called all the same, by what they overlap."""
+    from processors.ingest.faults import DETAIL, Fault
+
+    fault = Fault[reason.upper()]
+    if fault in (Fault.SYMBOLIC, Fault.BREAKEND):
+        return "called by what it overlaps, not base by base"
+    return f"not called; {DETAIL[fault]}"
 
 
 def _choices(

@@ -67,9 +67,7 @@ def protein_name(ref: str, alt: str, first: int, last: int, *, frameshift: bool,
     """
     if ref == alt:
         return f"{three(ref[first : last + 1])}{first + 1}="
-    same = 0
-    while same < min(len(ref), len(alt)) and ref[same] == alt[same]:
-        same += 1
+    same = shared(ref, alt)
     if "X" in alt[same : same + 1] + ref[same : same + 1] or same == len(ref) or same == len(alt):
         return "?"
     if alt[same] == "*" and (frameshift or early):
@@ -81,9 +79,7 @@ def protein_name(ref: str, alt: str, first: int, last: int, *, frameshift: bool,
         return f"{_at(ref, same)}{three(alt[same])}extTer{ends - same if ends >= 0 else '?'}"
     if early:
         return f"{_span(ref, same, last + 1)}delins{three(alt[same:])}"
-    tail = 0
-    while tail < min(len(ref), len(alt)) - same and ref[len(ref) - 1 - tail] == alt[len(alt) - 1 - tail]:
-        tail += 1
+    tail = shared(ref[same:][::-1], alt[same:][::-1])
     low, high, new = same, len(ref) - tail, alt[same : len(alt) - tail]
     if low == high:
         return _inserted(ref, low, new)
@@ -92,6 +88,15 @@ def protein_name(ref: str, alt: str, first: int, last: int, *, frameshift: bool,
     if high - low == len(new) == 1:
         return f"{_at(ref, low)}{three(new)}"
     return f"{_span(ref, low, high)}delins{three(new)}"
+
+
+def shared(one: str, other: str) -> int:
+    """Length of what two texts begin with, by halving: proteins have up to 36,000 residues, and a gene many compounds."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if one[low:middle] == other[low:middle] else (low, middle - 1)
+    return low
 
 
 def _inserted(ref: str, low: int, new: str) -> str:

@@ -229,14 +229,15 @@ def _cis_names(found: list[_Called], rows: pa.RecordBatch, contig: int, resource
 def _links(found: list[_Called], alleles: list[list[int]], rows: pa.RecordBatch) -> pa.Array[Any]:
     """The column `parts`, by position on the contig."""
     offsets = np.concatenate([[0], np.cumsum([len(own) for own in alleles])]).astype(np.int32)
-    taken = rows.take(pa.array(np.array([allele for own in alleles for allele in own], dtype=np.int64)))
+    kept = ["record", "alt_index", "allele_id", "start", "ref", "alt"]  # without the calls, of which a wide file has thousands an allele
+    taken = rows.select(kept).take(pa.array(np.array([allele for own in alleles for allele in own], dtype=np.int64)))
     ids = taken.column("allele_id").to_numpy()
     alone = []
     for one, own in zip(found, alleles, strict=True):
         by_allele = {part.allele: bits for part, bits in zip(one.effect.cluster.parts, one.effect.alone, strict=True)}
         alone += [by_allele[allele] for allele in own]
     spelled = identity.spellings(ids, *string_buffers(taken.column("ref")), *string_buffers(taken.column("alt")))
-    columns: dict[str, pa.Array[Any]] = {name: taken.column(name) for name in ("record", "alt_index", "allele_id", "start", "ref", "alt")}
+    columns: dict[str, pa.Array[Any]] = {name: taken.column(name) for name in kept}
     columns |= {"spelling": pa.array(spelled), "terms": pa.array(np.array(alone, dtype=np.uint64))}
     struct = pa.StructArray.from_arrays([columns[field.name] for field in PART], fields=list(PART))
     return pa.ListArray.from_arrays(pa.array(offsets), struct)

@@ -36,11 +36,15 @@ class OwnSequences:
 def read_mrna(path: Path, wanted: Container[str]) -> OwnSequences:
     """The records of a FASTA (plain or gzip) whose names, with version, are `wanted`. Raises GeneModelError."""
     found: dict[str, list[bytes]] = {}
+    begun = False
     keep: list[bytes] | None = None
     try:
         with path.open("rb") as handle:
             digest = hashlib.file_digest(handle, "sha256").hexdigest()
         for line in text_lines(path):
+            if not begun and not line.startswith(">"):
+                raise GeneModelError(f"{path}: does not begin with a `>name` line; give a FASTA of transcripts")
+            begun = True
             if line.startswith(">"):
                 name = (line[1:].split(maxsplit=1) or [""])[0]
                 name = name.split("|")[1] if name.startswith(("ref|", "gb|")) else name

@@ -64,7 +64,8 @@ class Transcripts:
             raise PackError(f"{self.pack.path}: kind `{self.pack.kind}`, not `transcripts`")
         if self.pack.extra.get("layout") != LAYOUT:
             raise PackError(
-                f"{self.pack.path}: transcript layout {self.pack.extra.get('layout')}, this version reads {LAYOUT}; build it again"
+                f"{self.pack.path}: transcript layout {self.pack.extra.get('layout')}, this version reads {LAYOUT}; compile it again with "
+                f"`riverseq reference add {self.pack.build}`"
             )
 
     def _array(self, name: str) -> npt.NDArray[Any]:

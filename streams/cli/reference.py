@@ -15,6 +15,8 @@ from streams.cli.failures import WrongUse
 from streams.cli.session import notes, out, print_json, session_of
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from processors.knowledge.pack import Pack
 
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
@@ -40,9 +42,13 @@ def add(
 ) -> int:
     """Compile a genome and its gene models into packs and use them from the next sample on.
 
-    [bold]riverseq reference add GRCh38 --fasta GRCh38.fa.gz --transcripts Homo_sapiens.GRCh38.gff3.gz --version ensembl-112[/bold]
+    Ensembl, GENCODE and RefSeq gene models are read as they come:
+    [bold]riverseq reference add GRCh38 --fasta GRCh38.fa.gz --version ensembl-112[/bold] \\
+    [bold]    --transcripts Homo_sapiens.GRCh38.gff3.gz --mane MANE.summary.txt.gz[/bold]
 
-    [bold]riverseq reference add GRCh38 --fasta GRCh38.fa.gz --transcripts GCF_000001405.40.gff.gz --mane MANE.summary.txt.gz[/bold]
+    RefSeq's own sequences where they differ from the genome:
+    [bold]riverseq reference add GRCh38 --fasta GRCh38.fa.gz[/bold] \\
+    [bold]    --transcripts GCF_000001405.40.gff.gz --mrna GCF_000001405.40_rna.fna.gz[/bold]
 
     The same files again are the same packs. Contigs may be named `21`, `chr21` or `NC_000021.9`.
     What is left out or unusual is counted and shown, here and by `reference list`.
@@ -82,21 +88,21 @@ def add(
         return 0
     console = out()
     console.print(f"{name}: {genome.rows:,} bases ({genome.digest[:12]}), {models.rows:,} transcripts ({models.digest[:12]})", markup=False)
-    _print_warnings(models)
+    print_warnings(models, console)
     return 0
 
 
-def _print_warnings(pack: Pack) -> None:
-    """What the pack counted, in words, and which contigs it left out."""
+def print_warnings(pack: Pack, console: Console) -> None:
+    """What a transcript pack counted, in words, and which contigs it left out."""
     from processors.knowledge.transcript_warnings import in_words
 
     lines = in_words(pack.extra.get("warnings", {}))
     if unknown := pack.extra.get("contigs_unknown"):
-        lines.append(f"contigs that are none of {pack.build}: {_some(sorted(unknown))}")
+        lines.append(f"contigs of the file that {pack.build} does not have: {_some(sorted(unknown))}")
     for name, (told, length) in sorted(dict(pack.extra.get("contigs_disagree", {})).items()):
         lines.append(f"contig {name}: {told:,} bases in the file, {length:,} in {pack.build}")
     for line in lines:
-        out().print(f"  {line}", markup=False, style="yellow")
+        console.print(f"  {line}", markup=False, style="yellow")
 
 
 def _some(names: list[str], most: int = 5) -> str:
@@ -158,7 +164,7 @@ def list_(context: typer.Context, json: Annotated[bool, typer.Option("--json", h
         for pack in list_packs(root):
             if pack.kind == "transcripts" and pack.digest in used and pack.extra.get("warnings"):
                 out().print(f"\n{pack.build}: {pack.name} {pack.version}", markup=False)
-                _print_warnings(pack)
+                print_warnings(pack, out())
     return 0
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from processors.knowledge.genome import Genome, build_genome
+from processors.knowledge.gff import GeneModelError
 from processors.knowledge.transcript_build import build_transcripts
 from processors.knowledge.transcripts import Status, Transcripts
 from tests.processors.knowledge.toy import gff3, toy, turned
@@ -117,3 +118,8 @@ def test_brca2_of_refseq_differs_from_the_genome_at_one_base_and_brca1_at_none(r
     assert taken.layout.status[row["NM_000059.3"]] == Status.DIFFERS_FROM_GENOME
     assert taken.layout.status[row["NM_007294.3"]] == 0
     assert taken.pack.extra["warnings"]["mrna_not_as_genome"] == 1
+
+
+def test_a_file_of_sequences_that_is_no_fasta_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(GeneModelError, match="does not begin with a `>name` line"):
+        toy(tmp_path, GENOME, MODEL, mrna="NM_1.1 Homo sapiens\nACGT\n")

@@ -36,7 +36,7 @@ def test_what_was_left_out_is_said_in_words_when_added_and_when_listed(
     for shown in (added, listed):
         assert "1 transcripts left out: they reach beyond their contig" in shown
         assert "1 transcripts left out: their contig is none of the build's" in shown
-        assert "contigs that are none of toy: B" in shown
+        assert "contigs of the file that toy does not have: B" in shown
         assert "1 CDS whose length is not a multiple of three" in shown
         assert "1 transcripts whose own sequence differs from the genome" in shown
         assert "1 transcripts in MANE on GRCh38, sequence not verified on this build: not tagged" in shown

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
+
+T = TypeVar("T", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,21 @@ def ranks_of(values: Sequence[str]) -> npt.NDArray[np.uint32]:
     return ranks
 
 
+def read_only(array: npt.NDArray[T]) -> npt.NDArray[T]:
+    """A contiguous view that nobody can write through: numba compiles a kernel anew for an array that can be written."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+def writable(array: npt.NDArray[T]) -> npt.NDArray[T]:
+    """The array, or a copy of one that cannot be written: the other kind, where kernels pass on arrays that they made themselves."""
+    return array if array.flags.writeable else array.copy()
+
+
 def string_buffers(array: pa.Array[Any]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """(offsets, bytes) of a string column, sharing its memory; offsets point into the bytes also where the column is a slice."""
+    """(offsets, bytes) of a string column, sharing its memory, read-only; offsets point into the bytes also where the column is a slice."""
     _, offsets, data = array.buffers()
     places = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
-    return places, np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
+    held = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
+    return read_only(places), read_only(held)

@@ -29,6 +29,7 @@ from processors.annotate.stretch import known_bases, residue_after, residue_befo
 from processors.annotate.text import column, put_byte, put_number
 from processors.annotate.within import exons_met, introns_met
 from processors.knowledge.layout import Layout
+from processors.knowledge.strings import writable
 
 _DASH, _SLASH, _ASK, _SMALL = 45, 47, 63, 32
 _PLACES = 48
@@ -200,10 +201,26 @@ def change_column(
     allele: npt.NDArray[Any],
     transcript: npt.NDArray[np.uint32],
 ) -> pa.Array[Any]:
-    """One text a row, large strings. The events are those of the alleles, see `annotate.regions`; `allele` and `transcript` name each
-    row's, NONE for no transcript."""
+    """One text a row, large strings; arguments as in `change_texts`."""
+    offsets, out = change_texts(matter, layout, start, end, alt, alt_from, alt_to, allele, transcript)
+    return column(offsets, out[: offsets[-1]])
+
+
+def change_texts(
+    matter: Matter,
+    layout: Layout,
+    start: npt.NDArray[np.int32],
+    end: npt.NDArray[np.int32],
+    alt: npt.NDArray[np.uint8],
+    alt_from: npt.NDArray[np.int64],
+    alt_to: npt.NDArray[np.int64],
+    allele: npt.NDArray[Any],
+    transcript: npt.NDArray[np.uint32],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """(n + 1 offsets, bytes) of one text a row. The events are those of the alleles, see `annotate.regions`; `allele` and `transcript` name
+    each row's, NONE for no transcript."""
     room: Any = _room(layout, int(matter), start, end, alt_from, alt_to, allele, transcript)
     out = np.empty(int(room), dtype=np.uint8)
     offsets = np.empty(len(allele) + 1, dtype=np.int64)
-    _write(layout, int(matter), start, end, alt, alt_from, alt_to, allele, transcript, out, offsets)
-    return column(offsets, out[: offsets[-1]])
+    _write(layout, int(matter), start, end, writable(alt), alt_from, alt_to, allele, transcript, out, offsets)
+    return offsets, out

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numba import njit
 
 from processors.annotate.text import put_number
-from processors.knowledge.strings import StringTable, table_of
+from processors.knowledge.strings import StringTable, read_only, table_of
 
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
@@ -65,6 +65,23 @@ class Table:
         void = starts == ends
         starts[void], ends[void] = len(letters), len(letters) + len(empty)
         return cls(starts, ends, np.concatenate([letters, np.frombuffer(empty.encode(), dtype=np.uint8)]))
+
+    @classmethod
+    def of_written(cls, offsets: I64, data: U8, empty: str) -> Table:
+        """Texts as a kernel writes them: text k is `data[offsets[k]:offsets[k + 1]]`, n + 1 offsets. The last of the table's n + 1 texts is
+        `empty`, which also stands in for texts without a letter; it is written behind them where `data` has room."""
+        n, used = len(offsets) - 1, int(offsets[-1])
+        letters = np.frombuffer(empty.encode(), dtype=np.uint8)
+        behind = used + len(letters)
+        if behind <= len(data):
+            data[used:behind] = letters
+        else:
+            data = np.concatenate([data[:used], letters])
+        starts, ends = np.full(n + 1, used, dtype=np.int64), np.full(n + 1, behind, dtype=np.int64)
+        said = offsets[1:] > offsets[:-1]
+        np.copyto(starts[:n], offsets[:-1], where=said)
+        np.copyto(ends[:n], offsets[1:], where=said)
+        return cls(starts, ends, data[:behind])
 
     def arrow(self) -> pa.Array[Any]:
         """All texts as a string array."""
@@ -136,6 +153,7 @@ class Vocabulary:
 
     def column(self, values: npt.NDArray[np.uint64]) -> Column:
         index = np.empty(len(values), dtype=np.int32)
+        values = read_only(values)
         fresh = np.empty(len(values), dtype=np.uint64)
         if missed := int(_find(self._known, values, index, fresh)):
             self._texts |= {value: self.write(value) for value in set(fresh[:missed].tolist())}

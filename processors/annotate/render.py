@@ -16,9 +16,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from processors.annotate import terms
-from processors.annotate.change import Matter, change_column
-from processors.annotate.columns import Column, Table, Vocabulary, concatenate, numbers, own
-from processors.annotate.hgvs.names import Alleles, Kind, names
+from processors.annotate.change import Matter, change_texts
+from processors.annotate.columns import Column, Table, Vocabulary, numbers
+from processors.annotate.hgvs.names import Alleles, Kind, Moved, moved, texts
 from processors.annotate.hgvs.style import Style
 from processors.annotate.regions import events
 from processors.annotate.splice import ARTEFACT_REACH
@@ -36,6 +36,8 @@ NAMES = (
 _BESIDE = np.uint64(terms.UPSTREAM | terms.DOWNSTREAM)
 _DOUBTS = (Flag.REF_UNKNOWN, Flag.SHIFT_STOPPED)
 _STATUS_SHIFT = 32
+_NEAR = 2
+"""Bases beside a transcript within which an allele may yet have a protein's name."""
 _MANE = {Tag.MANE_UNVERIFIED: "grch38_not_verified", Tag.MANE_PLUS_CLINICAL: "plus_clinical", Tag.MANE_SELECT: "select"}
 _INCOMPLETE = {
     1 << 16: (Tag.CDS_START_NF, Status.START_INCOMPLETE, "cds_start_NF"),
@@ -125,7 +127,7 @@ class Renderer:
         self, alleles: Alleles, flags: npt.NDArray[np.uint32], rows: TranscriptRows, wanted: Iterable[str] = NAMES
     ) -> dict[str, Column]:
         """Columns of NAMES that are wanted, of `len(rows)` rows each. `flags` are the alleles' `schemas.chunks.Flag` bits."""
-        at = _Here(alleles, flags, rows, np.minimum(rows.transcript, len(self._transcripts)).astype(np.int32))
+        at = _Here(alleles, flags, rows, np.minimum(rows.transcript, len(self._transcripts)).astype(np.int32), self._genome)
         return {name: getattr(self, f"_{name}")(at) for name in wanted}
 
     def _gene(self, here: _Here) -> Column:
@@ -156,13 +158,19 @@ class Renderer:
         return self._change(Matter.INTRON, here)
 
     def _hgvsg(self, here: _Here) -> Column:
-        return Column(here.rows.allele, self._names(Kind.GENOMIC, here))
+        return Column(here.rows.allele, self._names(Kind.GENOMIC, here, here.rows))
 
     def _hgvsc(self, here: _Here) -> Column:
-        return own(self._names(Kind.TRANSCRIPT, here))
+        return Column(np.arange(len(here.rows), dtype=np.int32), self._names(Kind.TRANSCRIPT, here, here.rows))
 
     def _hgvsp(self, here: _Here) -> Column:
-        return own(self._names(Kind.PROTEIN, here))
+        rows, (start, end, _, alt_from, alt_to) = here.rows, here.events
+        # one base for one has a name in an exon only, and nothing has one that lies well beside its transcript
+        substitution = (end - start == 1) & (alt_to - alt_from == 1)
+        may = self._coding[here.transcript] & ((rows.exon != 0) | ~substitution[rows.allele]) & (rows.distance <= _NEAR)
+        chosen = np.flatnonzero(may)
+        found = self._names(Kind.PROTEIN, here, rows.take(chosen))
+        return _of_some(chosen, len(rows), found)
 
     def _cdna_position(self, here: _Here) -> Column:
         return self._change(Matter.CDNA_POSITION, here)
@@ -194,23 +202,18 @@ class Renderer:
     def _protein_lost(self, here: _Here) -> Column:
         return self._lost_of.column(here.rows.lost.astype(np.uint64))
 
-    def _names(self, kind: Kind, here: _Here) -> Table:
-        rows = here.rows
-        found = names(
-            kind, here.alleles, self._genome, self._transcripts, rows.allele.astype(np.int64), rows.transcript, rows.terms, self._style
-        )
-        return Table.of_arrow(found, self._missing)
+    def _names(self, kind: Kind, here: _Here, rows: TranscriptRows) -> Table:
+        index = rows.allele.astype(np.int64)
+        found = texts(kind, here.alleles, self._genome, self._transcripts, index, rows.transcript, rows.terms, here.moved, self._style)
+        return Table.of_written(*found, self._missing)
 
     def _change(self, matter: Matter, here: _Here) -> Column:
         rows, (start, end, alt, alt_from, alt_to) = here.rows, here.events
         chosen = np.flatnonzero(self._says(matter, here))
-        found = change_column(
+        found = change_texts(
             matter, self._transcripts.layout, start, end, alt, alt_from, alt_to, rows.allele[chosen], rows.transcript[chosen]
         )
-        texts = Table.of_arrow(found, self._missing)
-        index = np.full(len(rows), len(texts), dtype=np.int32)
-        index[chosen] = np.arange(len(chosen), dtype=np.int32)
-        return Column(index, concatenate([texts, Table.of([self._missing])]))
+        return _of_some(chosen, len(rows), Table.of_written(*found, self._missing))
 
     def _says(self, matter: Matter, here: _Here) -> npt.NDArray[np.bool_]:
         """Rows that may have something to say of a matter: most are introns or lie beside their transcript, and need not be asked."""
@@ -276,6 +279,13 @@ class Renderer:
         return status << np.uint64(_STATUS_SHIFT)
 
 
+def _of_some(chosen: npt.NDArray[np.int64], rows: int, table: Table) -> Column:
+    """Row `chosen[k]` reads text k of the table, all other rows its last one."""
+    index = np.full(rows, len(table) - 1, dtype=np.int32)
+    index[chosen] = np.arange(len(chosen), dtype=np.int32)
+    return Column(index, table)
+
+
 def render_terms(bits: int) -> str:
     """Comma-separated Sequence Ontology terms of a bit set, most severe first."""
     return ",".join(terms.names_of(bits))
@@ -302,6 +312,11 @@ class _Here:
     flags: npt.NDArray[np.uint32]
     rows: TranscriptRows
     transcript: npt.NDArray[np.int32]  # len(pack) for none
+    genome: Genome
+
+    @cached_property
+    def moved(self) -> Moved:
+        return moved(self.alleles, self.genome)
 
     @cached_property
     def events(self) -> tuple[npt.NDArray[Any], ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,14 +32,18 @@ class Arena:
     _kept: list[Table] = field(default_factory=list)
     _joined: dict[tuple[int, ...], Table] = field(default_factory=dict)
     _whole: Table = _NOTHING
+    _scratch: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def cells(self, columns: Sequence[Column], joint: bytes | None = None) -> Cells:
-        """The cells of some columns. With `joint`, neighbours that are numbered alike become one column, their texts joined by it."""
+        """The cells of some columns, good until the next ones are asked for: their memory is used again.
+
+        With `joint`, neighbours that are numbered alike become one column, their texts joined by it.
+        """
         merged = list(columns) if joint is None else self._merge(columns, joint)
         for column in merged:
             if column.table.lasting and id(column.table) not in self._places:
                 self._keep(column.table)
-        index = np.empty((len(merged), len(merged[0])), dtype=np.int32)
+        index: npt.NDArray[np.int32] = self._room("index", len(merged) * len(merged[0]), np.int32).reshape(len(merged), -1)
         fresh: list[Table] = []
         base = len(self._whole)
         for number, column in enumerate(merged):
@@ -48,7 +53,28 @@ class Arena:
                 place, base = base, base + len(column.table)
                 fresh.append(column.table)
             np.add(column.index, np.int32(place), out=index[number])
-        return Cells(index, self._whole, concatenate(fresh))
+        return Cells(index, self._whole, self._behind_one_another(fresh))
+
+    def _behind_one_another(self, tables: list[Table]) -> Table:
+        """`concatenate`, in memory that is used again."""
+        total = sum(map(len, tables))
+        starts, ends = self._room("starts", total, np.int64), self._room("ends", total, np.int64)
+        data = self._room("data", sum(len(table.data) for table in tables) + SLACK, np.uint8)
+        row = place = 0
+        for table in tables:
+            np.add(table.starts, place, out=starts[row : row + len(table)])
+            np.add(table.ends, place, out=ends[row : row + len(table)])
+            data[place : place + len(table.data)] = table.data
+            row, place = row + len(table), place + len(table.data)
+        data[place:] = 0
+        return Table(starts, ends, data)
+
+    def _room(self, name: str, size: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+        """`size` numbers of whatever is there."""
+        held = self._scratch.get(name)
+        if held is None or len(held) < size:
+            held = self._scratch[name] = np.empty(size + size // 4, dtype=kind)
+        return held[:size]
 
     def _keep(self, table: Table) -> None:
         self._places[id(table)] = len(self._whole)

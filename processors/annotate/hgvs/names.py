@@ -23,6 +23,10 @@ _FIXED = 80
 """Bytes of a name beside its accession and its inserted bases, at most: two positions of 24, kind and joints."""
 
 
+Texts = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
+"""n + 1 offsets and the bytes that they point into, which may be longer than the last one says; an empty text stands for no name."""
+
+
 class Kind(enum.StrEnum):
     """What a name is written on."""
 
@@ -63,13 +67,28 @@ def names(
     the row, which the names of proteins depend on (lost and retained starts and stops). For `Kind.GENOMIC` there is one name an allele, and
     the last three arrays are not looked at.
     """
+    return _column(*texts(kind, alleles, genome, transcripts, index, rows, terms, moved(alleles, genome), style))
+
+
+def texts(
+    kind: Kind,
+    alleles: Alleles,
+    genome: Genome,
+    transcripts: Transcripts,
+    index: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.uint32],
+    terms: npt.NDArray[np.uint64],
+    moved: Moved,
+    style: Style = Style(),  # noqa: B008
+) -> Texts:
+    """The names as a kernel writes them; arguments as in `names`, and `moved` of the alleles."""
     alleles = Alleles(alleles.contig, *(_read(column, column.dtype) for column in alleles[1:]))
     if kind == Kind.GENOMIC:
-        return _genomic(alleles, genome, style)
+        return _genomic(alleles, genome, moved, style)
     index, rows = _read(index, np.int64), _read(rows, np.uint32)
     if kind == Kind.TRANSCRIPT:
-        return _transcript(alleles, genome, transcripts, index, rows, style)
-    return _protein(alleles, genome, transcripts, index, rows, _read(terms, np.uint64), style)
+        return _transcript(alleles, genome, transcripts, index, rows, moved, style)
+    return _protein(alleles, genome, transcripts, index, rows, _read(terms, np.uint64), moved, style)
 
 
 def _read(column: npt.NDArray[Any], kind: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -79,7 +98,9 @@ def _read(column: npt.NDArray[Any], kind: npt.DTypeLike) -> npt.NDArray[Any]:
     return view
 
 
-class _Moved(NamedTuple):
+class Moved(NamedTuple):
+    """Where the alleles' contig lies in the genome, and what `shift.shifted` says of them."""
+
     base: int
     length: int
     spans: npt.NDArray[np.int64]
@@ -87,9 +108,11 @@ class _Moved(NamedTuple):
     down: npt.NDArray[np.int32]
 
 
-def _moved(alleles: Alleles, genome: Genome) -> _Moved:
+def moved(alleles: Alleles, genome: Genome) -> Moved:
+    """How far each allele moves by the 3' rule; the same for all its names."""
     base, length = int(genome.sequence_offsets[alleles.contig]), int(genome.lengths[alleles.contig])
-    return _Moved(base, length, *shifted(genome.sequence, base, length, *alleles[1:]))
+    start, *letters = (_read(column, column.dtype) for column in alleles[1:])
+    return Moved(base, length, *shifted(genome.sequence, base, length, start, *letters))
 
 
 def _bytes_of_accession(genome: Genome, contig: int, wanted: bool) -> npt.NDArray[np.uint8]:
@@ -97,15 +120,14 @@ def _bytes_of_accession(genome: Genome, contig: int, wanted: bool) -> npt.NDArra
     return literal((accession(genome.table.build, name) or name) if wanted else name)
 
 
-def _genomic(alleles: Alleles, genome: Genome, style: Style) -> pa.Array[Any]:
-    moved = _moved(alleles, genome)
+def _genomic(alleles: Alleles, genome: Genome, moved: Moved, style: Style) -> Texts:
     label = _bytes_of_accession(genome, alleles.contig, style.genomic_accession)
     n = len(alleles.start)
     offsets = np.empty(n + 1, dtype=np.int64)
     out = np.empty(n * (len(label) + _FIXED) + int((moved.spans[:, 3] - moved.spans[:, 2]).sum()), dtype=np.uint8)
     mitochondrial = genome.table.contigs[alleles.contig].name == "MT"
     write_genomic(genome.sequence, moved.base, moved.length, moved.spans, moved.up, alleles.alt_bytes, label, mitochondrial, offsets, out)
-    return _column(offsets, out)
+    return offsets, out
 
 
 def _transcript(
@@ -114,9 +136,9 @@ def _transcript(
     transcripts: Transcripts,
     index: npt.NDArray[np.int64],
     rows: npt.NDArray[np.uint32],
+    moved: Moved,
     style: Style,
-) -> pa.Array[Any]:
-    moved = _moved(alleles, genome)
+) -> Texts:
     label = _bytes_of_accession(genome, alleles.contig, True) if style.intronic_accession else np.empty(0, dtype=np.uint8)
     table = transcripts.name
     sizes = np.diff(table.offsets)
@@ -127,7 +149,7 @@ def _transcript(
         transcripts.layout, table.offsets, table.data, genome.sequence, moved.base, moved.spans, moved.up, moved.down,
         alleles.alt_bytes, index, rows, label, style.vep, offsets, out,
     )  # fmt: skip
-    return _column(offsets, out)
+    return offsets, out
 
 
 def _protein(
@@ -137,9 +159,9 @@ def _protein(
     index: npt.NDArray[np.int64],
     rows: npt.NDArray[np.uint32],
     terms: npt.NDArray[np.uint64],
+    moved: Moved,
     style: Style,
-) -> pa.Array[Any]:
-    moved = _moved(alleles, genome)
+) -> Texts:
     table, own = transcripts.protein, transcripts.name
     replaced = (moved.spans[:, 1] - moved.spans[:, 0]) // 3 + 3
     added = (moved.spans[:, 3] - moved.spans[:, 2]) // 3 + 3
@@ -153,7 +175,7 @@ def _protein(
         genome.sequence, moved.base, moved.spans, moved.up, moved.down,
         alleles.alt_bytes, index, rows, terms, _bits(style), np.empty((2, longest + 4), dtype=np.uint8), offsets, out,
     )  # fmt: skip
-    return _column(offsets, out)
+    return offsets, out
 
 
 def _bits(style: Style) -> int:

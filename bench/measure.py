@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from deploy.local.state import Run
 
 MIB = 1024 * 1024
+PASSES, BRIEF = 3, 2.0
+"""What takes fewer wall seconds than BRIEF is done PASSES times, and the shortest pass counts."""
 STEP_CPU = "riverseq_step_cpu_seconds_total"
 STEP_ROWS = "riverseq_step_rows_total"
 
@@ -26,6 +28,14 @@ class Sample:
     cpu: Mapping[str, float]
     step_cpu: Mapping[str, float]
     step_rows: Mapping[str, float]
+
+
+def shortest(measured: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+    """(CPU, wall) seconds of something that tells these of itself."""
+    best = measured()
+    for _ in range(PASSES - 1 if best[1] < BRIEF else 0):
+        best = min(best, measured(), key=lambda seconds: seconds[1])
+    return best
 
 
 def take(run: Run) -> Sample:

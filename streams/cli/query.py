@@ -45,7 +45,10 @@ def register(app: typer.Typer) -> None:
 def query(
     context: typer.Context,
     sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A SELECT over riverseq's tables and views.")] = None,
-    variant: Annotated[str | None, typer.Option("--variant", metavar="CHROM-POS-REF-ALT", help="Who carries this allele.")] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option("--variant", metavar="CHROM-POS-REF-ALT", help="Who carries this allele, and what it does to each transcript."),
+    ] = None,
     gene: Annotated[str | None, typer.Option("--gene", metavar="SYMBOL", help="Every call in a gene.")] = None,
     sample: Annotated[str | None, typer.Option("--sample", metavar="NAME", help="Only this sample; alone: its findings.")] = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write the rows.")] = Format.TABLE,
@@ -66,11 +69,18 @@ def query(
     if (sql is not None) == (variant is not None or gene is not None or sample is not None):
         raise WrongUse("give either SQL, or --variant, --gene, --sample")
     statement, parameters = (sql, {}) if sql is not None else _statement(session, variant, gene, sample)
+    whole = variant is not None and gene is None
+    if whole:
+        statement = statement.replace("clinvar, frequency, score\n", "clinvar, frequency, score, plan_id\n")
     form = Format.JSON if json else format_
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
         raise WrongUse("Parquet is binary: give -o FILE, or pipe it")
     with session.clickhouse() as client:
         table = client.arrow(statement, parameters)
+        if variant is not None and whole:
+            from streams.cli.variant import every_transcript
+
+            table = every_transcript(client, session.packs(), table, *parse_variant(variant), parameters["alleles"])
     if sql is None:
         from streams.cli.status_view import sample_names
 

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pysam
 import pytest
+
+from tests.end_to_end.neighbours import neighbours_of_a_known_variant
 
 pytestmark = pytest.mark.broker
 
@@ -81,3 +84,62 @@ def test_a_deleted_sample_is_gone_and_can_be_submitted_again(
     assert state["state"] == "published"
     assert state["landed"] == published["father"]["landed"]
     assert stack.rows(f"SELECT count() FROM calls_current WHERE sample_id = '{key}'") == [(state["landed"],)]
+
+
+def test_phased_neighbours_and_a_lost_gene_are_seen_by_sql(stack: Any, world: Any, tmp_path: Path) -> None:
+    found = neighbours_of_a_known_variant(world)
+    path = tmp_path / "compound.vcf"
+    lengths = dict(zip(*_contigs(world.fasta), strict=True))
+    records = [
+        (found.position, f"{found.ref}\t{found.alt}\t50\tPASS\t.\tGT:PS\t0|1:7"),
+        (found.other, f"{found.other_ref}\t{found.other_alt}\t50\tPASS\t.\tGT:PS\t0|1:7"),
+        (
+            found.gene_start - 1,
+            f"{_base(world.fasta, found.contig, found.gene_start - 1)}\t<DEL>\t50\tPASS\tSVTYPE=DEL;END={found.gene_end}\tGT:PS\t0/1:.",
+        ),
+    ]
+    lines = ["##fileformat=VCFv4.2", *(f"##contig=<ID={name},length={length}>" for name, length in lengths.items())]
+    lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tneighbours")
+    lines += [f"{found.contig}\t{position}\t.\t{rest}" for position, rest in sorted(records)]
+    path.write_text("\n".join(lines) + "\n")
+    state = stack.json("submit", path, "--build", world.build, "--sample", "neighbours", "--wait")
+    assert (state["state"], state["landed"], state["quarantined"]) == ("published", 2, 1)
+    mine = f"sample_id = '{stack.sample_id('neighbours')}'"
+
+    compounds = stack.rows(
+        f"SELECT transcript, kind, phase, phase_set, flags, consequence, hgvsc, hgvsp FROM compound_current WHERE {mine}"
+    )
+    by_transcript = {row[0]: row for row in compounds}
+    _, kind, phase, phase_set, flags, consequence, hgvsc, hgvsp = by_transcript[found.transcript]
+    assert (kind, phase, phase_set, consequence) == ("codon", "phased", 7, "stop_gained")
+    assert "worse" in flags
+    assert hgvsc.startswith(f"{found.transcript}:c.")
+    assert hgvsp.endswith(f"{found.residue}Ter)")
+
+    findings = stack.rows(f"SELECT position, transcript, consequence, hgvsc, hgvsp, reasons FROM finding_current WHERE {mine}")
+    by_position = {row[0]: row for row in findings}
+    _, transcript, consequence, hgvsc, hgvsp, reasons = by_position[found.position]
+    assert consequence == "missense_variant"
+    assert hgvsc.startswith(f"{transcript}:c.")
+    assert ":p.(" in hgvsp
+    assert f"compound:{by_transcript[transcript][7]}" in reasons
+
+    ((consequence, genes, reason),) = stack.rows(f"SELECT consequence, genes, class FROM structural_current WHERE {mine}")
+    assert consequence.split(",")[0] == "transcript_ablation"
+    assert found.gene in genes
+    assert reason == "not_assessed"
+
+    shown = stack.json("query", "--variant", f"{found.contig}-{found.position}-{found.ref}-{found.alt}", "--sample", "neighbours")
+    assert {row["transcript"] for row in shown} >= {transcript}
+    (pick,) = [row for row in shown if row["pick"]]
+    assert (pick["sample"], pick["transcript"], pick["hgvsc"], pick["hgvsp"]) == ("neighbours", transcript, hgvsc, hgvsp)
+
+
+def _contigs(fasta: Path) -> tuple[list[str], list[int]]:
+    with pysam.FastaFile(str(fasta)) as file:
+        return list(file.references), list(file.lengths)
+
+
+def _base(fasta: Path, contig: str, position: int) -> str:
+    with pysam.FastaFile(str(fasta)) as file:
+        return file.fetch(contig, position - 1, position).upper()

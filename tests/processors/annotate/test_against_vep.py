@@ -6,6 +6,7 @@ import csv
 import gzip
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from processors.annotate import terms
 from processors.annotate.change import Matter, change_column
 from processors.annotate.pick import pick_order
 from processors.annotate.regions import call_consequences, events
-from processors.knowledge.genome import Genome, build_genome
-from processors.knowledge.transcript_build import build_transcripts
-from processors.knowledge.transcripts import Transcripts
+from processors.knowledge.genome import Genome
 from schemas.chunks import NONE
+
+if TYPE_CHECKING:
+    from tests.processors.annotate.conftest import VepPacks
 
 pytestmark = pytest.mark.real_data
 
@@ -42,11 +44,9 @@ def _sites(source: Path, genome: Genome) -> dict[int, list[Site]]:
 
 
 @pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
-def test_terms_text_columns_and_pick_agree_with_vep(real_data: Path, tmp_path: Path, build: str) -> None:
+def test_terms_text_columns_and_pick_agree_with_vep(real_data: Path, vep_packs: VepPacks, build: str) -> None:
     folder = real_data / "vep_truth"
-    genome = Genome(build_genome(folder / f"ref.{build}.fa.gz", tmp_path, build, "1"))
-    models = folder / f"genes.{build}.gff3.gz"
-    transcripts = Transcripts(build_transcripts(models, tmp_path, genome.table, name="vep", version="1", genome=genome))
+    genome, transcripts = vep_packs(build)
     names = [transcripts.name[row] for row in range(len(transcripts))]
     with gzip.open(folder / f"truth.{build}.tsv.gz", "rt") as handle:
         truth = {(row["id"], row["transcript"]): row for row in csv.DictReader(handle, delimiter="\t")}

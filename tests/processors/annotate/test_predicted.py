@@ -7,6 +7,7 @@ import gzip
 import random
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,12 +15,14 @@ import pytest
 from processors.annotate import terms as term
 from processors.annotate.predicted import next_starts
 from processors.annotate.predicted_shift import milder
-from processors.knowledge.genome import Genome, build_genome
-from processors.knowledge.transcript_build import build_transcripts
+from processors.knowledge.genome import Genome
 from processors.knowledge.transcripts import Transcripts
 from schemas.chunks import JUNCTION_ESCAPE, Effect
 from tests.processors.annotate.predicted_cases import Row, model, packed, piece_of, predictions, random_rows
 from tests.processors.annotate.predicted_reference import Event, predicted, reverse_complement
+
+if TYPE_CHECKING:
+    from tests.processors.annotate.conftest import VepPacks
 
 NOT_OF_THE_REFERENCE = {"MODEL_DOUBTFUL", "SHIFT_SENSITIVE"}
 
@@ -185,13 +188,10 @@ def test_the_kernels_agree_with_the_slow_reference_on_random_transcripts(tmp_pat
 
 
 @pytest.mark.real_data
-def test_the_kernels_agree_with_the_slow_reference_on_real_transcripts(real_data: Path, tmp_path: Path) -> None:
+def test_the_kernels_agree_with_the_slow_reference_on_real_transcripts(real_data: Path, vep_packs: VepPacks) -> None:
     """VEP's own terms of a sample of rows where they matter."""
     folder = real_data / "vep_truth"
-    genome = Genome(build_genome(folder / "ref.GRCh38.fa.gz", tmp_path / "genome", "GRCh38", "1"))
-    transcripts = Transcripts(
-        build_transcripts(folder / "genes.GRCh38.gff3.gz", tmp_path / "pack", genome.table, name="vep", version="1", genome=genome)
-    )
+    genome, transcripts = vep_packs("GRCh38")
     number = {transcripts.name[row]: row for row in range(len(transcripts))}
     matter = {name for name in term.TERMS if term.mask(name) & (term.PROTEIN_EFFECTS | term.SPLICE_DONOR | term.SPLICE_ACCEPTOR)}
     matter -= {"missense_variant", "synonymous_variant"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from processors import records
@@ -146,6 +146,11 @@ def events_of(drawn: list[tuple[int, int, str]]) -> list[Event]:
     return found
 
 
+def uneven(event: Event) -> bool:
+    """A substitution of several bases by another number of several: for splice terms VEP lays both side by side from the left."""
+    return len(event.alt) != event.end - event.start and min(len(event.alt), event.end - event.start) > 1
+
+
 def movable(event: Event) -> bool:
     """An insertion or deletion that says the same one base to the left or right, once common ends are off."""
     sequence = contig()
@@ -159,6 +164,7 @@ def movable(event: Event) -> bool:
 
 
 @given(EVENTS)
+@example([(818, 2, "AAA")])
 @QUICK
 def test_an_allele_and_its_twin_in_the_mirrored_world_read_the_same(drawn: list[tuple[int, int, str]]) -> None:
     events = events_of(drawn)
@@ -167,10 +173,10 @@ def test_an_allele_and_its_twin_in_the_mirrored_world_read_the_same(drawn: list[
     mirrored = world(True).rows([world(True).spelled(f"v{k}", event) for k, event in enumerate(twins)])
     for k, event in enumerate(events):
         # terms and codons are told at the leftmost place, which is another one in the mirror; the 3' rule of names knows no side
-        columns = ("hgvsc",) if movable(event) else SAME
+        columns = ("hgvsc",) if movable(event) else SAME[2:] if uneven(event) else SAME
         left, right = ({key: row for key, row in rows.items() if key[0] == f"v{k}"} for rows in (ours, mirrored))
-        within = [key for key, row in left.items() if columns is SAME or row["hgvsc"] != "."]
-        assert columns is not SAME or left.keys() == right.keys()
+        within = [key for key, row in left.items() if columns[0] != "hgvsc" or row["hgvsc"] != "."]
+        assert movable(event) or left.keys() == right.keys()
         for key in within:
             assert [left[key][name] for name in columns] == [right[key][name] for name in columns], (key, event)
 

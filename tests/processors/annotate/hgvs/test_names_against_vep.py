@@ -6,6 +6,7 @@ import csv
 import gzip
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +16,12 @@ from processors.annotate import terms
 from processors.annotate.hgvs.names import Alleles, Kind, names
 from processors.annotate.hgvs.parse import Allele, Names, NameUnusable
 from processors.annotate.hgvs.parse_protein import parse_protein
-from processors.knowledge.genome import Genome, build_genome
-from processors.knowledge.transcript_build import build_transcripts
+from processors.knowledge.genome import Genome
 from processors.knowledge.transcripts import Transcripts
 from schemas.chunks import NONE
+
+if TYPE_CHECKING:
+    from tests.processors.annotate.conftest import VepPacks
 
 pytestmark = pytest.mark.real_data
 
@@ -56,11 +59,9 @@ def named(genome: Genome, transcripts: Transcripts, contig: int, rows: list[Row]
 
 
 @pytest.mark.parametrize("build", ["GRCh37", "GRCh38"])
-def test_names_agree_with_vep_and_give_the_allele_back(real_data: Path, tmp_path: Path, build: str) -> None:
+def test_names_agree_with_vep_and_give_the_allele_back(real_data: Path, vep_packs: VepPacks, build: str) -> None:
     folder = real_data / "vep_truth"
-    genome = Genome(build_genome(folder / f"ref.{build}.fa.gz", tmp_path, build, "1"))
-    models = folder / f"genes.{build}.gff3.gz"
-    transcripts = Transcripts(build_transcripts(models, tmp_path, genome.table, name="vep", version="1", genome=genome))
+    genome, transcripts = vep_packs(build)
     parser = Names(transcripts, genome)
     rows: Counter[Kind] = Counter()
     same: Counter[Kind] = Counter()

@@ -238,7 +238,7 @@ def coding(t, row, a, b, size, alt, lo, hi, touched, complete):  # type: ignore[
     inside = c >= 0 and d >= 0
     rest = coding_length(t, row) - 3 * (c // 3)
     if inside and known and size == 1 and n == 1 and rest >= 3 and not complete and not overlaps_start(t, row, a, b):
-        return _substitution(t, row, c, inserted_base(t, row, alt, lo, hi, 0))
+        return _substitution(t, row, c, inserted_base(t, row, alt, lo, hi, np.int64(0)))
     event = Event(a, b, c, d, alt, lo, hi, n > size, n < size, known, inside, c >= 0 and 0 < rest < 3)
     x = stretch(t, row, c if inside else np.int64(0), d if inside else np.int64(0), alt, lo, hi, known and inside)
     y = compare(t, row, x) if inside and known else Compared(-1, -1, False, False, False, False)

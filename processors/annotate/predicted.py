@@ -29,6 +29,7 @@ from processors.annotate.predicted_splice import edges, exonic, placed_aside, sk
 from processors.annotate.sequence import protein_length
 from processors.knowledge.genome import Genome
 from processors.knowledge.layout import Layout
+from processors.knowledge.strings import writable
 from processors.knowledge.transcripts import Status
 from schemas.chunks import Effect
 
@@ -85,7 +86,7 @@ def predict(
     an array that can be written, and so kernels are compiled for one kind of array only.)
     """
     sequence, base, length = genome.sequence, np.int64(genome.sequence_offsets[contig]), np.int64(genome.lengths[contig])
-    _predict(layout, sequence, base, length, start, end, alt.copy(), alt_from, alt_to, offsets, transcript, terms, effect, lost)
+    _predict(layout, sequence, base, length, start, end, writable(alt), alt_from, alt_to, offsets, transcript, terms, effect, lost)
     last = terms_at_3prime(layout, genome, contig, start, end, alt, alt_from, alt_to, offsets, transcript, terms)
     effect[last != terms] |= _SHIFT_SENSITIVE
 
@@ -106,7 +107,7 @@ def terms_at_3prime(
     """Terms of each row at the 3'-most place on its transcript; they are not stored, this finds them again. Arrays as in `predict`."""
     sequence, base, length = genome.sequence, np.int64(genome.sequence_offsets[contig]), np.int64(genome.lengths[contig])
     out = np.empty(len(terms), dtype=np.uint64)
-    terms_at_last(layout, sequence, base, length, start, end, alt.copy(), alt_from, alt_to, offsets, transcript, terms, out)
+    terms_at_last(layout, sequence, base, length, start, end, writable(alt), alt_from, alt_to, offsets, transcript, terms, out)
     return out
 
 
@@ -173,7 +174,7 @@ def _spliced_out(t, row, a, b, alt, lo, hi):  # type: ignore[no-untyped-def]
         return bits | _HOLDS_START | more, lost
     if not stop_gone:
         bits |= _IN if ((b - a) - (hi - lo)) % 3 == 0 else _OUT
-    more, lost = _altered(t, row, a, b, alt, lo, hi, True)
+    more, lost = _altered(t, row, a, b, alt, lo, hi, np.bool_(True))
     return bits | more, lost
 
 

@@ -20,6 +20,7 @@ from processors.annotate.sequence import cdna_span, first_residue
 from processors.annotate.within import within
 from processors.knowledge.genome import Genome
 from processors.knowledge.layout import Layout
+from processors.knowledge.strings import read_only, writable
 from processors.knowledge.transcripts import BIN_BITS
 
 _UP = np.uint64(terms.UPSTREAM)
@@ -171,11 +172,11 @@ def call_consequences(
     offsets = np.empty(len(start) + 1, dtype=np.int32)
     total: Any = _count(layout, contig, reach, start, end, offsets)
     calls = ConsequenceCalls(len(start), offsets, int(total))
-    sequence = np.empty(0, dtype=np.uint8) if genome is None else genome.sequence
+    sequence = read_only(np.empty(0, dtype=np.uint8)) if genome is None else genome.sequence
     base = np.int64(-1 if genome is None else genome.sequence_offsets[contig])
     _fill(
-        layout, contig, reach, start, end, sequence, base, alt, alt_from, alt_to, calls.transcript, calls.terms, calls.exon, calls.intron,
-        calls.distance, calls.position, calls.offset, calls.residue, calls.ref_aa, calls.alt_aa,
+        layout, contig, reach, start, end, sequence, base, writable(alt), alt_from, alt_to, calls.transcript, calls.terms, calls.exon,
+        calls.intron, calls.distance, calls.position, calls.offset, calls.residue, calls.ref_aa, calls.alt_aa,
     )  # fmt: skip
     pick_alleles(
         order.keys, order.shift, layout.gene, offsets, calls.transcript, calls.terms, calls.pick, calls.pick_gene, calls.pick_terms

@@ -18,8 +18,9 @@ def put(out, at, text):  # type: ignore[no-untyped-def]
     return at + text.shape[0]
 
 
-@njit(cache=True, nogil=True)
+@njit(inline="always")
 def put_byte(out, at, byte):  # type: ignore[no-untyped-def]
+    """Write one byte; the place behind it. Put into its callers as it stands: numba would compile it anew for each constant byte."""
     out[at] = byte
     return at + 1
 

@@ -20,6 +20,7 @@ from processors.ingest.parser import Batch, Names
 from processors.ingest.rows import Alleles, Faults, Ragged
 from processors.ingest.structural_info import kept_sites
 from processors.knowledge.genome import Genome
+from processors.knowledge.strings import read_only
 from schemas import identity
 from schemas.chunks import Flag
 
@@ -197,7 +198,7 @@ def _reorder(lists: Ragged, order: Array) -> Ragged:
 def _sites(batch: Batch, owner: Array) -> Ragged:
     """CHROM to INFO of records, at most SITE_BYTES each, as valid UTF-8; what places a structural variant is never cut off."""
     records = batch.records[owner]
-    offsets, text = kept_sites(batch.text, records["line"].astype(np.int64), records["info_end"].astype(np.int64), SITE_BYTES)
+    offsets, text = kept_sites(read_only(batch.text), records["line"].astype(np.int64), records["info_end"].astype(np.int64), SITE_BYTES)
     sites = Ragged(offsets, text)
     if (sites.values >= 128).any():
         texts = [sites.values[a:b].tobytes().decode(errors="replace").encode() for a, b in pairwise(offsets)]

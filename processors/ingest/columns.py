@@ -71,7 +71,7 @@ def placeholder(buf, a, b):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def block_end(buf, a, b):  # type: ignore[no-untyped-def]
     """INFO's END (1-based, inclusive), -1 where there is none."""
-    i = a
+    i = np.int64(a)
     while i + 4 < b:
         if (i == a or buf[i - 1] == 59) and buf[i] == 69 and buf[i + 1] == 78 and buf[i + 2] == 68 and buf[i + 3] == 61:
             stop = i + 4
@@ -155,7 +155,7 @@ def sample_column(buf, a, b, keys, alts, sample, gt):  # type: ignore[no-untyped
     sample.missing = missing
     sample.phased = phased
     sample.highest = highest
-    if highest > 0 and not depths_valid(buf, sample.ad, sample.ad_end):
+    if highest > 0 and not depths_valid(buf, np.int64(sample.ad), np.int64(sample.ad_end)):
         return _BAD_NUMBER
     return 0
 

@@ -25,7 +25,7 @@ _EMPTY_ALLELE, _BAD_QUALITY, _NO_GENOTYPE = int(Fault.EMPTY_ALLELE), int(Fault.B
 
 @njit(cache=True, nogil=True)
 def _fixed_columns(buf, at, end, tabs, record, spans):  # type: ignore[no-untyped-def]
-    """Read CHROM to QUAL into `record`; its Fault. `tabs` int32[10] gets the starts of the first ten columns, `spans` the ALTs."""
+    """Read CHROM to QUAL into `record`; its Fault. `tabs` int64[10] gets the starts of the first ten columns, `spans` the ALTs."""
     found = 0
     tabs[0] = at
     i = at
@@ -163,8 +163,8 @@ def _write_calls(buf, k, alts, high, samples, gts, carriers, n_carriers, calls, 
         call.depth_ref = -1
         call.depth_alt = -1
         if sample.ad_end > sample.ad:
-            call.depth_ref = depth_of(buf, sample.ad, sample.ad_end, alts, 0)
-            call.depth_alt = depth_of(buf, sample.ad, sample.ad_end, alts, k)
+            call.depth_ref = depth_of(buf, np.int64(sample.ad), np.int64(sample.ad_end), alts, np.int64(0))
+            call.depth_alt = depth_of(buf, np.int64(sample.ad), np.int64(sample.ad_end), alts, k)
         tally[s].units += 1
     return at
 
@@ -173,7 +173,7 @@ def _write_calls(buf, k, alts, high, samples, gts, carriers, n_carriers, calls, 
 def _only_placeholders(buf, spans, alts):  # type: ignore[no-untyped-def]
     """True where every ALT only says "any other allele", or there is none."""
     for k in range(1, alts + 1):  # noqa: SIM110
-        if not placeholder(buf, spans[k, 0], spans[k, 1]):
+        if not placeholder(buf, np.int64(spans[k, 0]), np.int64(spans[k, 1])):
             return False
     return True
 
@@ -188,12 +188,12 @@ def parse_lines(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915 -- on
 
     `columns` int32 maps a sample column to its place among the chosen samples, -1 where it was not asked for.
     """
-    n_records, n_alleles, n_calls, n_malformed = 0, 0, 0, 0
-    tabs = np.empty(10, dtype=np.int32)
-    format_start, format_end = 0, -1
-    contig, contig_start, contig_end = -1, 0, -1
-    filter_, filter_start, filter_end = -1, 0, -1
-    at = start
+    n_records, n_alleles, n_calls, n_malformed = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
+    tabs = np.empty(10, dtype=np.int64)
+    format_start, format_end = np.int64(0), np.int64(-1)
+    contig, contig_start, contig_end = np.int32(-1), np.int64(0), np.int64(-1)
+    filter_, filter_start, filter_end = np.int32(-1), np.int64(0), np.int64(-1)
+    at = np.int64(start)
     while at < stop:
         if n_records >= records.shape[0]:
             return at, n_records, n_alleles, n_calls, OUT_OF_ROOM

@@ -16,6 +16,7 @@ from numba import njit
 
 from processors.ingest.faults import Fault
 from processors.knowledge.genome import Genome, ref_state
+from processors.knowledge.strings import read_only
 from schemas.chunks import Flag
 
 U8 = npt.NDArray[np.uint8]
@@ -61,7 +62,7 @@ def normalise(genome: Genome, text: U8, contigs: I32, positions: I32, refs: I32,
         faults=np.zeros(count, dtype=np.uint8),
     )
     used_ref, used_alt = _normalise(
-        genome.sequence, genome.sequence_offsets, genome.lengths, text, contigs, positions, refs, alts,
+        genome.sequence, genome.sequence_offsets, genome.lengths, read_only(text), contigs, positions, refs, alts,
         out.starts, out.ref_offsets, out.ref_bytes, out.alt_offsets, out.alt_bytes, out.flags, out.faults,
     )  # fmt: skip
     return Normalised(

@@ -17,6 +17,7 @@ from processors.ingest.errors import LineTooLong, SourceError, TooManyFilters
 from processors.ingest.faults import MAX_PLOIDY
 from processors.ingest.scan import intern
 from processors.ingest.source import Source
+from processors.knowledge.strings import read_only
 
 U8 = npt.NDArray[np.uint8]
 
@@ -124,10 +125,10 @@ class Parser:
     def _parse(self, source: Source, text: U8, stop: int) -> Iterator[Batch]:
         at = 0
         while at < stop:
-            before = at
+            before, readable = at, read_only(text)
             contigs, filters = self.contigs, self.filters
             at, records, alleles, calls, status = lines.parse_lines(
-                text, at, stop, self._columns, self._records, self._alleles, self._calls, self._samples, self._gts, self._spans,
+                readable, at, stop, self._columns, self._records, self._alleles, self._calls, self._samples, self._gts, self._spans,
                 self._keys, self._carriers, contigs.slots, contigs.offsets, contigs.names, contigs.count, filters.slots,
                 filters.offsets, filters.names, filters.count, self.tally, self.depth_bins, self.quality_bins, self._uncarried,
             )  # fmt: skip

@@ -133,7 +133,7 @@ def intern(buf, a, b, slots, offsets, names, count):  # type: ignore[no-untyped-
     at = (h ^ (h >> np.uint64(32))) & mask
     while slots[at] >= 0:
         known = slots[at]
-        if same_text(buf, a, b, names, offsets[known], offsets[known + 1]):
+        if same_text(buf, a, b, names, np.int64(offsets[known]), np.int64(offsets[known + 1])):
             return known
         at = (at + np.uint64(1)) & mask
     number = count[0]

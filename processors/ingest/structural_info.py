@@ -60,7 +60,7 @@ def _columns(text, a, b, size, out, at, stop):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _write(text, first, end, size, offsets, out):  # type: ignore[no-untyped-def]
-    at = 0
+    at = np.int64(0)
     for i in range(first.shape[0]):
         stop = at + size
         if end[i] - first[i] <= size:

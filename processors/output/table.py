@@ -18,6 +18,7 @@ from processors.ingest.faults import Fault
 from processors.knowledge.sites_text import gather
 from processors.knowledge.sources.clinvar_terms import LABELS, Significance
 from processors.knowledge.sources.sites import Written
+from processors.knowledge.strings import read_only
 from processors.output.structural import StructuralRows, StructuralTabler
 from processors.records import Records
 from processors.resources import Resources
@@ -167,7 +168,8 @@ class Tabler:
         offsets = np.concatenate([[0], borders, [len(rows)]]).astype(np.int64) if len(rows) else np.zeros(1, dtype=np.int64)
         marked = np.zeros(len(rows), dtype=np.bool_)
         order, gene = self._resources.pick_order, self._resources.transcripts.layout.gene
-        pick_rows(order.keys, order.shift, gene, self._picking.group is Group.GENE, offsets, rows.transcript, rows.terms, marked)
+        transcript, bits, by_gene = read_only(rows.transcript), read_only(rows.terms), self._picking.group is Group.GENE
+        pick_rows(order.keys, order.shift, gene, by_gene, offsets, transcript, bits, marked)
         return marked
 
     def _structural(self, written: Written, here: StructuralRows) -> Iterator[tuple[npt.NDArray[np.int64], dict[str, Column]]]:
@@ -223,7 +225,7 @@ def _coded(labels: Table, codes: npt.NDArray[Any]) -> Table:
 
 
 def _spans(text: npt.NDArray[np.uint8], spans: npt.NDArray[np.int32]) -> Table:
-    offsets, data = gather(text, np.ascontiguousarray(spans))
+    offsets, data = gather(read_only(text), np.ascontiguousarray(spans))
     return Table(offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64), data)
 
 

@@ -17,7 +17,6 @@ from processors.annotate.codons import CODES, COMPLEMENT, NUMBER, UNKNOWN
 from processors.annotate.compound.clusters import Cluster, Part
 from processors.annotate.compound.names import change_name, protein_name, trimmed
 from processors.knowledge.layout import Layout
-from processors.knowledge.strings import read_only
 from processors.knowledge.transcripts import Status
 from schemas.compounds import NOT_CALLED, CompoundFlag, CompoundKind
 
@@ -60,9 +59,9 @@ class Reading:
         """Terms of parts by position as one change."""
         low, high = parts[0].start, max(part.end for part in parts)
         low, high, new = trimmed(self.text, low, high, edited(self.text, low, high, parts))
-        alt = np.frombuffer(new or b"N", dtype=np.uint8)
+        alt = np.frombuffer(new or b"N", dtype=np.uint8).copy()  # as everywhere that `coding` is called
         if self.layout.strand[self.row] < 0:
-            alt = read_only(COMPLEMENT[alt[::-1]])
+            alt = COMPLEMENT[alt[::-1]]
         first = int(self.layout.coding_start[self.row]) - self.pad
         found, _, _ = coding(self.layout, self.row, first + low, first + high, high - low, alt, 0, len(new), True, False)
         return (int(found) or terms.CODING_SEQUENCE) | (terms.NMD if self.layout.decay[self.row] else 0)

@@ -106,7 +106,7 @@ def describe(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912
 @njit(cache=True, nogil=True)
 def put_position(t, row, cdna, offset, pad, vep, out, at):  # type: ignore[no-untyped-def]
     """Write a place of a transcript: c. where it has a coding sequence, else n."""
-    first, behind = t.coding_start[row], t.coding_end[row]
+    first, behind = np.int64(t.coding_start[row]), np.int64(t.coding_end[row])
     if first < 0:
         at = put_number(out, at, cdna + 1)
     elif cdna >= behind:
@@ -131,7 +131,7 @@ def _put_change(kind, reference, alt_bytes, a0, a1, k, forward, out, at):  # typ
     if kind == SUBSTITUTION:
         at = put_byte(out, at, reference)
         at = put_byte(out, at, _GREATER)
-        return put_byte(out, at, inserted(alt_bytes, a0, a1, 0, forward, 0))
+        return put_byte(out, at, inserted(alt_bytes, a0, a1, np.int64(0), forward, np.int64(0)))
     if kind == DELETION:
         return put(out, at, _DEL)
     if kind == DUPLICATION:
@@ -141,7 +141,7 @@ def _put_change(kind, reference, alt_bytes, a0, a1, k, forward, out, at):  # typ
     if kind == IDENTITY:
         return put_byte(out, at, _EQUAL)
     at = put(out, at, _INS if kind == INSERTION else _DELINS)
-    turn = k if kind == INSERTION else 0
+    turn = k if kind == INSERTION else np.int64(0)
     for j in range(a1 - a0):
         at = put_byte(out, at, inserted(alt_bytes, a0, a1, turn, forward, j))
     return at
@@ -156,8 +156,9 @@ def write_genomic(  # type: ignore[no-untyped-def]
     offsets[0] = 0
     for i in range(spans.shape[0]):
         s, e, a0, a1 = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
+        k, forward = np.int64(up[i]), np.bool_(True)
         if known(alt_bytes, a0, a1):
-            kind, first, last = describe(sequence, base, 0, length, s, e, alt_bytes, a0, a1, up[i], True)
+            kind, first, last = describe(sequence, base, np.int64(0), length, s, e, alt_bytes, a0, a1, k, forward)
             if kind != NONE:
                 at = put(out, at, accession)
                 at = put_byte(out, at, _COLON)
@@ -167,8 +168,8 @@ def write_genomic(  # type: ignore[no-untyped-def]
                 if last != first:
                     at = put_byte(out, at, _UNDER)
                     at = put_number(out, at, last + 1)
-                reference = sequence[base + first] if base >= 0 else 78
-                at = _put_change(kind, reference, alt_bytes, a0, a1, up[i], True, out, at)
+                reference = sequence[base + first] if base >= 0 else np.uint8(78)
+                at = _put_change(kind, reference, alt_bytes, a0, a1, k, forward, out, at)
         offsets[i + 1] = at
 
 
@@ -197,8 +198,8 @@ def write_transcript(  # type: ignore[no-untyped-def]  # noqa: PLR0912
             continue
         s, e, a0, a1 = spans[i, 0], spans[i, 1], spans[i, 2], spans[i, 3]
         forward = t.strand[row] > 0
-        k = up[i] if forward else down[i]
-        kind, low, high = describe(sequence, base, t.start[row], t.end[row], s, e, alt_bytes, a0, a1, k, forward)
+        k = np.int64(up[i]) if forward else np.int64(down[i])
+        kind, low, high = describe(sequence, base, np.int64(t.start[row]), np.int64(t.end[row]), s, e, alt_bytes, a0, a1, k, forward)
         if kind == NONE or not known(alt_bytes, a0, a1):
             continue
         cdna, offset = anchor_of(t, row, low)
@@ -218,20 +219,20 @@ def write_transcript(  # type: ignore[no-untyped-def]  # noqa: PLR0912
         at = put_byte(out, at, _C if t.coding_start[row] >= 0 else _N)
         at = put_byte(out, at, _DOT)
         reference = np.uint8(0)
-        pad = 0
+        pad = np.int64(0)
         if kind == SUBSTITUTION:
             reference = _reference(t, row, sequence, base, low, cdna, offset, forward)
-            if reference == inserted(alt_bytes, a0, a1, 0, forward, 0):
+            if reference == inserted(alt_bytes, a0, a1, np.int64(0), forward, np.int64(0)):
                 kind = IDENTITY
             if vep and offset == 0 and t.coding_start[row] <= cdna < t.coding_end[row]:
-                pad = t.pad[row]
+                pad = np.int64(t.pad[row])
         if high == low:
             at = put_position(t, row, cdna, offset, pad, vep, out, at)
         else:
             if not forward:
                 cdna, offset, cdna_2, offset_2 = cdna_2, offset_2, cdna, offset
-            at = put_position(t, row, cdna, offset, 0, vep, out, at)
+            at = put_position(t, row, cdna, offset, np.int64(0), vep, out, at)
             at = put_byte(out, at, _UNDER)
-            at = put_position(t, row, cdna_2, offset_2, 0, vep, out, at)
+            at = put_position(t, row, cdna_2, offset_2, np.int64(0), vep, out, at)
         at = _put_change(kind, reference, alt_bytes, a0, a1, k, forward, out, at)
         offsets[j + 1] = at

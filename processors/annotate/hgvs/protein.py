@@ -94,8 +94,8 @@ def _partial(t, row, s, e):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _starts_otherwise(r):  # type: ignore[no-untyped-def]
     """Whether translation starts at CTG or TTG, read as methionine."""
-    first = base_at(r, 0)
-    return (first in (67, 84)) and base_at(r, 1) == 84 and base_at(r, 2) == 71
+    first = base_at(r, np.int64(0))
+    return (first in (67, 84)) and base_at(r, np.int64(1)) == 84 and base_at(r, np.int64(2)) == 71
 
 
 @njit(cache=True, nogil=True)
@@ -118,7 +118,7 @@ def _put_shift(  # type: ignore[no-untyped-def]  # noqa: PLR0911
     if first >= readable:
         at = _put_span(ref[0], first + 1, ref[-1], max(end, first + 1), style, out, at)
         at = put(out, at, _DEL)
-        return _put_stop_after(_EXT, 0, style, out, at) if stop_lost else at
+        return _put_stop_after(_EXT, np.int64(0), style, out, at) if stop_lost else at
     number = first
     old = new = np.uint8(UNKNOWN)
     while number < readable:
@@ -249,7 +249,7 @@ def _put_in_frame(  # type: ignore[no-untyped-def]  # noqa: PLR0911, PLR0912 -- 
     if kind == _DELETION:
         at = put(out, at, _DEL)
         return _put_extension(r, start, style, out, at) if stop_lost else at
-    return _put_inserted(alt, 0, style, out, put(out, at, _DELINS_TEXT))
+    return _put_inserted(alt, np.int64(0), style, out, put(out, at, _DELINS_TEXT))
 
 
 @njit(cache=True, nogil=True)
@@ -321,7 +321,7 @@ def put_change(  # type: ignore[no-untyped-def]
     stop_quoted = n_ref > 0 and ref[0] == STOP and not same
     if whole and not same:
         at = _put_span(ref[0], low + 1, ref[-1], high, style, out, at)
-        return _put_inserted(alt, 0, style, out, put(out, at, _DELINS_TEXT))
+        return _put_inserted(alt, np.int64(0), style, out, put(out, at, _DELINS_TEXT))
     return _put_in_frame(
         r, ref[front : n_ref - back], alt[front : n_alt - back], low + 1 + front, high - back,
         stop_quoted, start_lost, stop_lost, style, out, at,

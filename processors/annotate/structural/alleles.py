@@ -12,6 +12,7 @@ import numpy.typing as npt
 from numba import njit
 
 from processors.annotate.structural.kinds import Kind, Side
+from processors.knowledge.strings import read_only
 
 PARSED = np.dtype(
     [
@@ -227,16 +228,16 @@ def parse_alleles(buf, position, alt, info, number, out):  # type: ignore[no-unt
         row.per_haplotype, row.inexact = False, False
         row.side, row.mate_side = 0, 0
         row.mate, row.mate_end, row.mate_id, row.mate_id_end = 0, 0, 0, 0
-        valid, value = _integer(buf, position[i, 0], position[i, 1])
+        valid, value = _integer(buf, np.int64(position[i, 0]), np.int64(position[i, 1]))
         row.position = value if valid and value >= 0 else -1
-        a, b = alt[i, 0], alt[i, 1]
+        a, b = np.int64(alt[i, 0]), np.int64(alt[i, 1])
         symbol = b - a > 2 and buf[a] == 60 and buf[b - 1] == 62
         if symbol:
             row.kind, row.copies = _kind(buf, a + 1, b - 1)
             row.per_haplotype = row.copies >= 0
         elif b > a:
             _breakend(buf, a, b, row)
-        type_a, type_b, contig_a, contig_b, end_a, end_b = _info(buf, info[i, 0], info[i, 1], number[i], row)
+        type_a, type_b, contig_a, contig_b, end_a, end_b = _info(buf, np.int64(info[i, 0]), np.int64(info[i, 1]), np.int64(number[i]), row)
         if symbol and row.kind == _UNKNOWN and type_b > type_a:
             row.kind = _kind(buf, type_a, type_b)[0]
         if symbol and row.kind == _BREAKEND and contig_b > contig_a:
@@ -250,5 +251,5 @@ def parsed(text: npt.NDArray[np.uint8], position: Any, alt: Any, info: Any, numb
     """PARSED of n ALTs, see `parse_alleles`."""
     out = np.zeros(len(position), dtype=PARSED)
     spans = [np.ascontiguousarray(span, dtype=np.int32) for span in (position, alt, info)]
-    parse_alleles(text, *spans, np.ascontiguousarray(number, dtype=np.int32), out)
+    parse_alleles(read_only(text), *spans, np.ascontiguousarray(number, dtype=np.int32), out)
     return out

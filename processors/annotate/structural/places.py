@@ -18,6 +18,7 @@ from numba import njit
 from processors.annotate.structural.alleles import parsed
 from processors.annotate.structural.kinds import CALLED, Direction, Kind, Problem, Side
 from processors.annotate.structural.sites import Sites, texts
+from processors.knowledge.strings import read_only
 from schemas.assembly import ContigTable
 
 _HG19_MITOCHONDRION = ("chrM", "M")
@@ -156,7 +157,7 @@ def _contigs(text: npt.NDArray[np.uint8], spans: npt.NDArray[np.int32], table: C
     """(name, index in the build's table or -1) of each span; equal names come in runs, so one is looked up a run."""
     fresh = np.ones(len(spans), dtype=np.bool_)
     spans = np.ascontiguousarray(spans)
-    _runs(text, spans, fresh)
+    _runs(read_only(text), spans, fresh)
     first = np.flatnonzero(fresh)
     distinct = texts(text, spans[first, 0], spans[first, 1])
     found = np.array([-1 if (number := table.resolve(name)) is None else number for name in distinct.to_pylist()], dtype=np.int64)

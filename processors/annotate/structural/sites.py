@@ -16,7 +16,7 @@ from processors.ingest.columns import placeholder
 from processors.ingest.faults import Fault
 from processors.knowledge.sites_text import gather
 from processors.knowledge.sources.sites import Written
-from processors.knowledge.strings import string_buffers
+from processors.knowledge.strings import read_only, string_buffers
 
 REASONS = (Fault.SYMBOLIC, Fault.BREAKEND)
 """Faults behind which a structural allele may stand."""
@@ -81,7 +81,7 @@ def _find(text, offsets, alt_index, chrom, position, alt, info, cut):  # type: i
 def _no_variant(text, alt, out):  # type: ignore[no-untyped-def]
     """True for `.`, `*` and the placeholders of "any other allele"."""
     for i in range(alt.shape[0]):
-        a, b = alt[i, 0], alt[i, 1]
+        a, b = np.int64(alt[i, 0]), np.int64(alt[i, 1])
         out[i] = placeholder(text, a, b) or (b - a == 1 and (text[a] == 46 or text[a] == 42))
 
 
@@ -108,7 +108,7 @@ def sites_of_records(written: Written) -> Sites:
 
 def _structural(sites: Sites) -> Sites:
     nothing = np.empty(len(sites), dtype=np.bool_)
-    _no_variant(sites.text, sites.alt, nothing)
+    _no_variant(read_only(sites.text), sites.alt, nothing)
     if not nothing.any():
         return sites
     values: dict[str, Any] = {name: value[~nothing] for name, value in sites.__dict__.items() if name != "text"}
@@ -117,7 +117,7 @@ def _structural(sites: Sites) -> Sites:
 
 def texts(text: npt.NDArray[np.uint8], low: npt.NDArray[np.int32], high: npt.NDArray[np.int32]) -> pa.Array[Any]:
     """Spans as a string column; what is no ASCII is decoded, and replaced where it is no UTF-8 either."""
-    offsets, data = gather(text, np.stack([low, high], axis=1))
+    offsets, data = gather(read_only(text), np.stack([low, high], axis=1))
     if bool((data >= 128).any()):
         return pa.array([data[a:b].tobytes().decode("utf-8", "replace") for a, b in pairwise(offsets.tolist())], pa.string())
     return pa.StringArray.from_buffers(len(low), pa.py_buffer(offsets), pa.py_buffer(data))

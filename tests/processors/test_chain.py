@@ -11,10 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from processors.annotate.hgvs.style import Style
 from processors.annotate.stage import annotate
 from processors.ingest.chunker import ingest
 from processors.interpret.stage import screen
 from processors.knowledge.pack import PackError
+from processors.pipeline import Choices
 from processors.resources import Resources, plan_for
 from processors.score.features import features_of
 from processors.score.stage import score
@@ -140,6 +142,16 @@ def test_findings_carry_names_reasons_and_no_class(small_world: World) -> None:
     coding = next(row for row in found if row["transcript"].endswith("A.1"))
     assert coding["gene"].startswith("S")
     assert coding["model"] == resources.model.name if resources.model else False
+
+
+def test_findings_are_named_by_the_nomenclature_whatever_annotate_writes(small_world: World) -> None:
+    resources = small_world.resources()
+    assert (resources.renderer.style, Choices().style) == (Style(parentheses=True, vep=False), Style(vep=True))
+    scored = score([annotate(chunk, resources) for chunk in chunks_of(small_world, resources)], resources)
+    found = pa.Table.from_batches([screen(chunk, resources) for chunk in scored]).to_pylist()
+    proteins = [row["hgvsp"].partition(":p.")[2] for row in found if row["hgvsp"]]
+    assert proteins
+    assert all(name == "?" or (name.startswith("(") and name.endswith(")")) for name in proteins)
 
 
 def test_without_optional_packs_the_answers_say_not_loaded(small_world: World) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from deploy.local.clickhouse.launch import RunningClickHouse, running_clickhouse
 from processors.ingest.chunker import ingest
@@ -130,6 +132,22 @@ def test_the_steps_annotate_score_and_screen_a_chunk_and_leave_its_rows_and_iden
     assert {"transcripts", "clinvar_answer", "frequency_answer", "score"} <= added
     assert set(screened.chunk.rows.column("clinvar_answer").to_pylist()) == {Answer.NOT_LOADED}
     assert screened.findings is not None
+
+
+def test_an_allele_met_before_is_a_hit_on_the_metrics_and_has_the_same_rows(interpreted: Any) -> None:
+    world, metrics = World(interpreted), Metrics("test")
+    shelf = Shelf(PlanStore(world.broker.reader()), interpreted.packs, "cpu", cache_bytes=1 << 20)
+    cached = Chain(shelf, NO_CLIENT, "w1", Harmless(), metrics)
+    (message, *_) = world.messages()
+    plainly = world.chain.annotate(message).chunk
+    for _ in range(2):
+        assert plain(cached.annotate(message).chunk.rows) == plain(plainly.rows)
+    exposed = generate_latest(metrics.registry).decode()
+    n = plainly.rows.num_rows
+    for outcome in ("hit", "miss"):
+        assert re.search(rf'annotation_cache_alleles_total{{[^}}]*outcome="{outcome}"[^}}]*}} {float(n)}', exposed), exposed
+    assert float(re.findall(r"^\w*annotation_cache_bytes\S* (\S+)", exposed, re.MULTILINE)[0]) > 0
+    assert "annotation_cache_evictions_total" in exposed
 
 
 def test_chunks_of_one_micro_batch_get_the_scores_they_would_get_alone(interpreted: Any) -> None:

@@ -84,6 +84,18 @@ def test_each_term_is_said_where_it_holds_and_no_other(tmp_path: Path, reverse: 
     assert found == wanted
 
 
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "mirrored"])
+def test_the_true_utr_decides_what_stands_where_start_and_stop_stood(tmp_path: Path, reverse: bool) -> None:
+    # behind the stop stands CCATAG: five bases less bring ATA to its place, six bases less TAG
+    plain = world(tmp_path / "plain", reverse)
+    assert said(plain, (199, 204, ""), reverse) == {"stop_lost", "3_prime_UTR"}
+    assert said(plain, (199, 205, ""), reverse) == {"stop_retained", "3_prime_UTR"}
+    # the A before ATG takes the place of the one that goes: the coding sequence is whole, but one base further down
+    before = world(tmp_path / "before", reverse, sequence=CONTIG[:111] + "A" + CONTIG[112:])
+    assert said(before, (112, 113, ""), reverse) == {"frameshift", "start_lost", "start_retained"}
+    assert said(plain, (112, 113, ""), reverse) == {"frameshift", "start_lost"}
+
+
 def test_a_last_codon_that_is_not_whole_is_incomplete(tmp_path: Path) -> None:
     transcripts = world(tmp_path, False, cds=[(112, 130), (190, 201)])
     assert said(transcripts, (200, 201, "C"), False) == {"incomplete_terminal_codon", "coding_sequence"}

@@ -57,11 +57,11 @@ def parse_order(text: str) -> tuple[Criterion, ...]:
     known = {criterion.value: criterion for criterion in Criterion}
     for name in names:
         if name not in known:
-            raise PickOrderRefused(f"pick order: {name!r} is no criterion; there are {', '.join(known)}")
+            raise PickOrderRefused(f"{name!r} is no criterion; there are {', '.join(known)}")
         if names.count(name) > 1:
-            raise PickOrderRefused(f"pick order: {name} comes twice")
+            raise PickOrderRefused(f"{name} comes twice")
     if not names:
-        raise PickOrderRefused(f"pick order: names no criterion; there are {', '.join(known)}")
+        raise PickOrderRefused(f"names no criterion; there are {', '.join(known)}")
     return tuple(known[name] for name in names)
 
 

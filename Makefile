@@ -7,7 +7,7 @@ PART ?= all
 .PHONY: help venv demo test lint bench agreement soak lock clean
 
 help:
-	@echo 'make venv    .venv with the riverseq command ($(BIN)/riverseq)'
+	@echo 'make venv    .venv with the riverseq command ($(BIN)/riverseq), kernels compiled'
 	@echo 'make demo    everything, with a made-up family: from three completion events to findings'
 	@echo 'make test    lint, then every quick test; prints the seconds of each tier'
 	@echo 'make bench   variants per second, CPU and memory (PART=spine, lookup, memory, consequence or all)'
@@ -27,6 +27,7 @@ venv: .venv/.made
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tools.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/test.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m processors.warm
 	@touch $@
 
 demo: venv

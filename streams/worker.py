@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 
+from processors import warm
 from processors.land.client import StoreError
 from processors.score.models import ModelRefused
 from processors.score.session import ProviderRefused
@@ -59,6 +60,7 @@ def work(process: str, topic: Topic, build: Callable[[Worker], Stage], *, code: 
         settings = Settings.load()
         metrics, health = Metrics(process, version("riverseq")), Health()
         with HealthServer(metrics, health, port=settings.metrics_port):
+            _compile_kernels()
             return _work(process, topic, build, code, settings, metrics, health, stop)
     except (SettingsError, BrokerError, StoreError, QuarantineFull, ProviderRefused, ModelRefused) as error:
         logger().error("stopped", error=str(error))
@@ -99,6 +101,14 @@ def _work(
     runner.run(stop)
     plans.close()
     return 0
+
+
+def _compile_kernels() -> None:
+    """At the first start on a machine, before this worker says that it is ready: so that no sample waits, and no sibling does the same."""
+    try:
+        warm.ensure(lambda text: logger().info(text))
+    except (warm.WarmFailed, OSError) as error:
+        logger().warning("kernels compile at their first use", error=str(error))
 
 
 def _instance(settings: Settings) -> str:

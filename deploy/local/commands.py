@@ -17,7 +17,11 @@ from typing import Any
 from deploy.local.errors import LocalError
 from deploy.local.services import PARTS, installation
 from deploy.local.state import AlreadyRunning, Run, open_state
-from deploy.local.supervisor import Event, EventKind, OnEvent, StartFailed, Supervisor
+from deploy.local.supervisor import Event, EventKind, OnEvent, StartFailed, Step, Supervisor
+from processors import warm
+
+_COMPILED = ("ingest", "chain")
+"""Parts whose processes run kernels."""
 
 
 class StopFailed(LocalError):
@@ -64,8 +68,19 @@ def up(
     with state.lock():
         state.secrets()
         built = installation(state, **options)
-        Supervisor(state, built.parts, built.run, on_event).run()
+        first = (
+            ()
+            if warm.is_warm() or not set(_COMPILED) & set(parts)
+            else (Step("compiling kernels, at the first start: about a minute", _compile_kernels),)
+        )
+        Supervisor(state, (*first, *built.parts), built.run, on_event).run()
     return None
+
+
+def _compile_kernels() -> None:
+    # the workers would do it, but their start has a time limit; they also say what went wrong
+    with suppress(warm.WarmFailed, OSError):
+        warm.ensure()
 
 
 def down(root: Path, *, timeout: float = 180.0) -> bool:

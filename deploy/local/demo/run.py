@@ -16,6 +16,7 @@ from deploy.local.demo.make import CONTIGS, SITES, DemoFiles, make_demo
 from deploy.local.demo.summary import Summary, collect, show
 from deploy.local.state import State, open_state
 from deploy.local.telling import Told
+from processors import warm
 from schemas.events import CompletionEvent, SourceFile
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
 from streams.cli.session import Session, notes, print_json
@@ -46,6 +47,7 @@ def run_demo(folder: Path, *, seed: int, keep: bool, as_json: bool, contigs: tup
     console = notes()
     session = Session(folder)
     state = fresh_state(folder)
+    warm.ensure(lambda text: console.print(text, markup=False))
     marks = [time.perf_counter()]
     files = make_demo(
         state.root / "demo" / "input",

@@ -34,7 +34,8 @@ EXTRA_COLUMNS = (
 )  # fmt: skip
 _OWN = ("id", "chrom", "pos", "ref", "alt")
 _VALUES = EXTRA_COLUMNS[:6]
-_VCF_ONLY = ("allele", "feature", "allele_number")
+_OF_FILE = (*_OWN, "allele", "allele_number")
+"""Columns that are of the file's own letters and places, the same whatever was found."""
 
 
 class Group(enum.StrEnum):
@@ -179,7 +180,7 @@ class Tabler:
             columns["pick"] = Column(marked.astype(np.int32), self._said)
             if "feature" in self._columns:
                 columns["feature"] = Column((rows.transcript < len(self._resources.transcripts)).astype(np.int32), self._feature)
-            mine = (*_OWN, "allele", "allele_number")
+            mine = _OF_FILE
             yield site[kept], {name: column.take(kept) for name, column in columns.items() if name not in mine}
         site, flags = self._overlaps.problems(written, here)
         if len(site):
@@ -188,7 +189,7 @@ class Tabler:
     def _faults(self, index: npt.NDArray[Any], reasons: list[str]) -> dict[str, Column]:
         """Rows that say nothing but why: row r has `reasons[index[r]]`."""
         nothing = Column(np.zeros(len(index), dtype=np.int32), self._blank)
-        columns = {name: nothing for name in self._columns if name not in (*_OWN, "allele", "allele_number")}
+        columns = {name: nothing for name in self._columns if name not in _OF_FILE}
         columns["flags"] = Column(index.astype(np.int32), Table.of(reasons))
         columns["pick"] = Column(np.zeros(len(index), dtype=np.int32), self._said)
         return columns

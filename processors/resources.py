@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from processors.annotate.cache import AnnotationCache
 from processors.annotate.hgvs.style import NOMENCLATURE
-from processors.annotate.options import Options
+from processors.annotate.options import Options, read_options
 from processors.annotate.pick import PickOrder, pick_order
 from processors.annotate.render import Renderer
 from processors.knowledge.genome import Genome
@@ -25,7 +25,7 @@ from schemas.assembly import canonical_build
 from schemas.plan import Component, Plan
 
 REQUIRED = ("genome", "transcripts")
-KINDS = (*REQUIRED, "clinvar", "frequency", "model")
+KINDS = (*REQUIRED, "options", "clinvar", "frequency", "model")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ class Resources:
             clinvar=ClinVar(found["clinvar"]) if "clinvar" in found else None,
             frequency=Frequency(found["frequency"]) if "frequency" in found else None,
             model=load_model(found["model"], provider) if "model" in found else None,
+            options=read_options(found["options"]) if "options" in found else Options(),
             cache=cache,
         )
 

@@ -13,7 +13,7 @@ STAGE_CODE = {"ingest": 2, "annotate": 2, "score": 1, "interpret": 2}
 
 @dataclass(frozen=True)
 class Component:
-    """One pinned thing: `kind` is `genome`, `transcripts`, `clinvar`, `frequency` or `model`."""
+    """One pinned thing: `kind` is `genome`, `transcripts`, `options`, `clinvar`, `frequency` or `model`."""
 
     kind: str
     name: str
@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def annotation_key(self) -> str:
-        return self.key("annotate", "genome", "transcripts")
+        return self.key("annotate", "genome", "transcripts", "options")
 
     @property
     def lookup_key(self) -> str:
@@ -72,4 +72,4 @@ class Plan:
 
     @property
     def score_key(self) -> str:
-        return self.key("score", "genome", "transcripts", "model")
+        return self.key("score", "genome", "transcripts", "options", "model")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from processors.annotate.pick import VEP_ORDER, Criterion
+from processors.knowledge.pack import Pack, PackError, write_pack
 
 DISTANCE = 5_000
 """Bases up- and downstream of a transcript that still count; VEP's default."""
@@ -32,6 +34,21 @@ class Options:
     def reach(self) -> int:
         """The farther of the two distances."""
         return max(self.upstream, self.downstream)
+
+
+def write_options(root: Path, build: str, options: Options) -> Pack:
+    """The choices as a pack without arrays, so that a plan pins them as it pins everything else that is read."""
+    extra = {"upstream": options.upstream, "downstream": options.downstream, "order": [criterion.value for criterion in options.order]}
+    return write_pack(root, kind="options", name="annotate", version="1", build=build, arrays={}, rows=0, extra=extra)
+
+
+def read_options(pack: Pack) -> Options:
+    """The choices that a pack holds. Raises PackError."""
+    try:
+        order = tuple(Criterion(name) for name in pack.extra["order"])
+        return Options(int(pack.extra["upstream"]), int(pack.extra["downstream"]), order)
+    except (KeyError, ValueError) as error:
+        raise PackError(f"{pack.path}: no annotation choices ({error}); run `riverseq reference options` again") from error
 
 
 def parse_distance(text: str) -> tuple[int, int]:

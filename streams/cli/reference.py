@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from streams.cli.failures import WrongUse
+from streams.cli.reference_options import options
 from streams.cli.session import notes, out, print_json, session_of
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Genomes and gene models.", no_args_is_help=True)
     group.command("add")(add)
     group.command("list")(list_)
+    group.command("options")(options)
     app.add_typer(group, name="reference")
 
 
@@ -156,7 +158,7 @@ def list_(context: typer.Context, json: Annotated[bool, typer.Option("--json", h
     [bold]riverseq reference list[/bold]
     """
     root = session_of(context).packs()
-    show_packs(root, ("genome", "transcripts"), as_json=json, empty="no reference yet; see `riverseq reference add --help`")
+    show_packs(root, ("genome", "transcripts", "options"), as_json=json, empty="no reference yet; see `riverseq reference add --help`")
     if not json and root.exists():
         from processors.knowledge.pack import active_digests, list_packs
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from processors.annotate.options import Options
+from processors.knowledge.pack import active_packs
+from processors.resources import Resources, plan_for
 from streams.cli.app import run
 from tests.processors.knowledge.toy import gff3
 
@@ -70,3 +73,34 @@ def test_a_wrong_file_is_one_line(
 def test_a_table_that_does_not_exist_is_wrong_use(line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*line, "--mane=nothing.txt", "--state", str(tmp_path / "state")]) == 2
     assert "--mane nothing.txt: does not exist" in capsys.readouterr().err
+
+
+def test_choices_of_a_build_enter_the_plan_of_its_next_sample_and_no_other_key(line: list[str], tmp_path: Path) -> None:
+    state = ["--state", str(tmp_path / "state")]
+    packs = tmp_path / "state" / "packs"
+    assert run([*line, *state]) == 0
+    before = plan_for(packs, "toy")
+    assert run(["reference", "options", "toy", "--distance", "200,30", "--pick-order", "rank,length", *state]) == 0
+    after = plan_for(packs, "toy")
+    assert before.plan_id != after.plan_id
+    assert before.annotation_key != after.annotation_key
+    assert before.lookup_key == after.lookup_key
+    chosen = Resources.load(after, packs, "cpu").options
+    assert (chosen.upstream, chosen.downstream, [criterion.value for criterion in chosen.order]) == (200, 30, ["rank", "length"])
+    assert run(["reference", "options", "toy", "--default", *state]) == 0
+    assert Resources.load(plan_for(packs, "toy"), packs, "cpu").options == Options()
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (["--distance", "far"], "give bases as N"), (["--pick-order", "beauty"], "--pick-order"),
+    (["--default", "--distance", "1"], "--default"),
+])  # fmt: skip
+def test_choices_that_cannot_be_followed_are_wrong_use(
+    line: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], said: str
+) -> None:
+    state = ["--state", str(tmp_path / "state")]
+    assert run([*line, *state]) == 0
+    capsys.readouterr()
+    assert run(["reference", "options", "toy", *options, *state]) == 2
+    assert said in capsys.readouterr().err
+    assert "options" not in active_packs(tmp_path / "state" / "packs", "toy")

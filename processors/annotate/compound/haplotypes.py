@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from processors.annotate.compound.clusters import Cluster, Part, clusters_of
@@ -55,6 +55,27 @@ def found_in(carried: list[Carried]) -> Iterator[Found]:
     """Clusters of one sample and transcript, from its parts by position. Deterministic: by place, then blocks, then haplotypes."""
     for island in _islands(carried):
         yield from _found_in_island(island)
+
+
+def read_of(found: Iterable[tuple[Found, Cluster]], carried: list[Carried]) -> Iterator[Found]:
+    """Clusters as far as they are read, each once: what stands behind a new stop no longer tells several from each other, nor their phase.
+
+    `found`: what `found_in` gives of `carried`, each with the cluster that is read of it.
+    """
+    common = {one.part.allele for one in carried if one.block is None}
+    haploid = all(one.ploidy == 1 for one in carried)
+    seen: dict[tuple[Phase, int, Cluster], Found] = {}
+    for one, cluster in found:
+        narrowed = replace(one, cluster=cluster)
+        if cluster != one.cluster and all(part.allele in common for part in cluster.parts):
+            narrowed = replace(narrowed, phase=Phase.HEMIZYGOUS if haploid else Phase.HOMOZYGOUS, phase_set=-1)
+        key = (narrowed.phase, narrowed.phase_set, cluster)
+        if key in seen:
+            before = seen[key]
+            flagged = before.neighbour_unphased or narrowed.neighbour_unphased
+            narrowed = replace(before, haplotypes=before.haplotypes | narrowed.haplotypes, neighbour_unphased=flagged)
+        seen[key] = narrowed
+    yield from seen.values()
 
 
 def _islands(carried: list[Carried]) -> Iterator[list[Carried]]:

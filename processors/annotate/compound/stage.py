@@ -13,7 +13,7 @@ import pyarrow as pa
 from processors.annotate.codons import COMPLEMENT
 from processors.annotate.compound.clusters import Cluster, Part
 from processors.annotate.compound.effect import Effect, Reading, call, reading_of
-from processors.annotate.compound.haplotypes import Carried, Found, block_of, found_in
+from processors.annotate.compound.haplotypes import Carried, Found, block_of, found_in, read_of
 from processors.annotate.compound.parts import Parts, find_parts
 from processors.annotate.hgvs.names import Alleles, Kind, names
 from processors.annotate.hgvs.style import NOMENCLATURE
@@ -119,6 +119,8 @@ def _call(parts: Parts, rows: pa.RecordBatch, texts: list[bytes], layout: Layout
             genotype = {name: values[at] for name, values in calls.items()}
             block = block_of(record=records[built[number].allele], **genotype)
             carried.append(Carried(built[number], genotype["haplotypes"], genotype["ploidy"], block))
+        read: list[tuple[Found, Cluster]] = []
+        told: dict[Cluster, Effect] = {}
         for found in found_in(carried):
             key = (row, found.cluster)
             if key not in effects:
@@ -127,7 +129,10 @@ def _call(parts: Parts, rows: pa.RecordBatch, texts: list[bytes], layout: Layout
                 effects[key] = call(readings[row], found.cluster)
             effect = effects[key]
             if effect is not None:
-                yield _Called(int(sample[low]), row, found, effect)
+                read.append((found, effect.cluster))
+                told.setdefault(effect.cluster, effect)
+        for found in read_of(read, carried):
+            yield _Called(int(sample[low]), row, found, told[found.cluster])
 
 
 def _carriers(

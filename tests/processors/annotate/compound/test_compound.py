@@ -132,6 +132,21 @@ def test_an_unrescued_shift_is_called_with_what_is_read_in_its_frame(genes: Gene
     assert row["alt_aa"].endswith("*")
 
 
+def test_what_stands_behind_the_stop_of_a_shifted_frame_makes_neither_a_second_row_nor_a_phase(genes: Genes) -> None:
+    gene = genes.genes[0]
+    near = [(*genes.deletion(gene, 10, 1), ["1/1"]), (*genes.substitution(gene, 13, genes.other(gene, 13)), ["1/1"])]
+    far = [(*genes.substitution(gene, at, genes.other(gene, at)), ["0/1"]) for at in (330, 350, 370)]
+    (row,) = call(genes, *near, *far)
+    assert (row["phase"], row["haplotypes"], row["phase_set"]) == (Phase.HOMOZYGOUS, 0b11, -1)
+    assert [part["record"] for part in row["parts"]] == [0, 1]
+
+
+def identity_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """What makes a row of the table `compound` one row."""
+    parts = tuple((part["record"], part["alt_index"]) for part in row["parts"])
+    return row["sample"], row["transcript"], row["haplotypes"], row["phase_set"], parts
+
+
 def test_alleles_that_overlap_are_linked_and_not_called(genes: Genes) -> None:
     gene = genes.genes[0]
     inside = gene.places[62]
@@ -197,6 +212,7 @@ def test_compounds_do_not_depend_on_where_chunks_are_cut(genes: Genes, seed: int
     assert whole.num_rows > 0
     cut_up = compounds(path, genes.resources, CuttingRule(alleles=cut))
     assert cut_up.to_pylist() == whole.to_pylist()
+    assert len({identity_of(row) for row in whole.to_pylist()}) == whole.num_rows
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -38,16 +38,9 @@ lint: venv
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-# two at once, since those of the whole stack wait more than they work
-STACK := tests/end_to_end tests/deploy tests/test_readme.py
-PYTEST = $(BIN)/python -m pytest -m 'not soak' -p tests.tiers --durations=10
-
 test: venv
 	@begin=$$(date +%s); $(MAKE) --no-print-directory lint || exit 1; echo "tier lint: $$(( $$(date +%s) - begin )) s"
-	@$(PYTEST) $(STACK) >.pytest_stack.log 2>&1 & stack=$$!; trap 'kill $$stack; exit 1' INT TERM; \
-	$(PYTEST) tests $(STACK:%=--ignore=%); rest=$$?; \
-	echo 'the tests of the whole stack, which ran beside these:'; wait $$stack; code=$$?; cat .pytest_stack.log; \
-	test $$rest = 0 && test $$code = 0
+	$(BIN)/python -m pytest -m 'not soak' -p tests.tiers --durations=10
 
 soak: venv
 	$(BIN)/python -m pytest -m soak -p tests.tiers --durations=20

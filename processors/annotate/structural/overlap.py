@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numba import njit
 
 from processors.annotate import terms
-from processors.annotate.splice import ARTEFACT_INTRON
+from processors.annotate.splice import ARTEFACT_INTRON, first_beyond
 from processors.annotate.structural.kinds import Direction
 from processors.knowledge.layout import Layout
 from processors.knowledge.transcripts import BIN_BITS
@@ -76,18 +76,6 @@ class Queries:
 
 
 @njit(cache=True, nogil=True)
-def _behind(borders, low, high, position):  # type: ignore[no-untyped-def]
-    """First index in [low, high) whose border lies beyond a position."""
-    while low < high:
-        middle = (low + high) // 2
-        if borders[middle] > position:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-@njit(cache=True, nogil=True)
 def _share(part, whole):  # type: ignore[no-untyped-def]
     """Part of a whole in 1/10,000; 0 and WHOLE only where they are exact."""
     if whole <= 0 or part <= 0:
@@ -104,7 +92,7 @@ def _exons(t, row, s, e, out):  # type: ignore[no-untyped-def]
     count = last - first
     point = s == e
     low_exon, high_exon, exonic, coded, coding, met = -1, -1, np.int64(0), np.int64(0), False, False
-    k = _behind(t.exon_ends, first, last, s - 1 if point else s)
+    k = first_beyond(t.exon_ends, first, last, s - 1 if point else s)
     while k < last and (t.exon_starts[k] <= e if point else t.exon_starts[k] < e):
         a, b = t.exon_starts[k], t.exon_ends[k]
         met = True
@@ -135,7 +123,7 @@ def _introns(t, row, s, e, out):  # type: ignore[no-untyped-def]
     point = s == e
     vs, ve = s + 1, e  # 1-based closed; a point ends before it starts
     low_intron, high_intron, intronic, tract, artefact = -1, -1, False, False, False
-    k = max(_behind(t.exon_starts, first, last, s - 1) - 1, first)
+    k = max(first_beyond(t.exon_starts, first, last, s - 1) - 1, first)
     while k < last - 1 and t.exon_ends[k] <= e:
         low, high = t.exon_ends[k] + 1, t.exon_starts[k + 1]
         if ve >= low and vs <= high:
@@ -244,8 +232,8 @@ def _candidates(start, bin_base, bin_offsets, contig_rows, contig, s, e, reach):
     base = bin_base[contig]
     low = min(max(s - reach, 0) >> BIN_BITS, bin_base[contig + 1] - base - 1)
     j = bin_offsets[base + low]
-    first = _behind(start, contig_rows[contig], contig_rows[contig + 1], ((low + 1) << BIN_BITS) - 1)
-    last = _behind(start, first, contig_rows[contig + 1], e + reach)
+    first = first_beyond(start, contig_rows[contig], contig_rows[contig + 1], ((low + 1) << BIN_BITS) - 1)
+    last = first_beyond(start, first, contig_rows[contig + 1], e + reach)
     return j, bin_offsets[base + low + 1] - j, first, last
 
 

@@ -96,7 +96,7 @@ class RegionSource(Source, Protocol):
 
 
 def build_source(request: Request) -> Pack:
-    """Build a pack of any kind. Raises PackError for an unknown kind, sources.sites.SourceRefused for a file that must not become a pack."""
+    """Build a pack of any kind. Raises PackError for an unknown kind, sources.sites.SourceRefused for a file that cannot become a pack."""
     pack: Pack = _module(request.kind).build(request)
     return pack
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.local.clickhouse.deduplication import Mended, mend
 from deploy.local.clickhouse.errors import ClickHouseError
 
 DATABASE = "riverseq"
@@ -105,7 +106,10 @@ class Lane:
 
 
 class Engine:
-    """The engine on one folder. Holds a lock beside the folder, so that a second process is refused with a clear message."""
+    """The engine on one folder. Holds a lock beside the folder, so that a second process is refused with a clear message.
+
+    `mended` says of which inserts the tokens were forgotten, since the process before this one died in the middle of them.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -116,6 +120,7 @@ class Engine:
         except ImportError as error:
             raise EngineRefused(f"chdb is not installed ({error}); `pip install chdb`") from error
         folder.mkdir(parents=True, exist_ok=True)
+        self.mended = _mended(folder)
         self._chdb: Any = chdb._chdb
         try:
             self._keeper = self._chdb.connect(str(folder))
@@ -172,6 +177,13 @@ def _lock(folder: Path) -> int:
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
+
+
+def _mended(folder: Path) -> tuple[Mended, ...]:
+    try:
+        return tuple(mend(folder))
+    except OSError as error:
+        raise EngineRefused(f"{folder}: a log of insert tokens cannot be read or mended: {error}") from error
 
 
 def _exception(error: RuntimeError | UnicodeDecodeError) -> ClickHouseError:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import structlog
@@ -63,6 +64,8 @@ def serve(state: Path, port: int, limits: Limits) -> None:
     accounts = Accounts(folder.secrets().clickhouse)
     listener = listen(port)
     engine = Engine(folder.clickhouse)
+    for mended in engine.mended:
+        log.warning("log of insert tokens mended", **asdict(mended))
     ended = asyncio.run(_serve(engine, accounts, limits, listener))
     if not ended:
         # a thread is inside the engine and does not come back: what was acknowledged is on disk, so end as a crash would

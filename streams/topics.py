@@ -82,7 +82,15 @@ CANDIDATES = Topic("candidates", "family_id", SCALES, 14 * DAY, "Avro Candidate"
 RESULTS = Topic("results", "sample_id", SCALES, 365 * DAY, "Avro Finding, SampleInterpreted", "The public contract")
 RECEIPTS = Topic("receipts", "submission_id", 1, 14 * DAY, "Avro Receipt", "What a stage did with a chunk: a hint, never the truth")
 SAMPLE_STATE = Topic("sample.state", "sample_id", 1, -1, "Avro SampleState", "What is in flight, how far, what is stuck", compact=True)
-KNOWLEDGE_RELEASES = Topic("knowledge.releases", "name@version", 1, -1, "Avro release", "Knowledge sources and their state", compact=True)
+KNOWLEDGE_RELEASES = Topic(
+    "knowledge.releases",
+    "build/kind/name@version",
+    1,
+    -1,
+    "Avro KnowledgeRelease",
+    "Versions of knowledge sources and their state",
+    compact=True,
+)
 MODEL_RELEASES = Topic("model.releases", "name@version", 1, -1, "Avro release", "Models and their state", compact=True)
 QUARANTINE = Topic(
     "quarantine",

@@ -45,6 +45,7 @@ Event = (
     | events.SampleState
     | events.Finding
     | events.SampleInterpreted
+    | events.KnowledgeRelease
 )
 T = TypeVar("T")
 

@@ -41,6 +41,7 @@ class CompletionEvent:
     panel: str = ""
     lane: Lane = Lane.ROUTINE
     options: dict[str, str] = field(default_factory=dict)  # options that change calls
+    reanalysis: str = ""  # allowed, refused: may later releases re-interpret the samples; empty: as decided before, else the setting
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ class Command:
 
     id: str
     time: int
-    kind: str  # cancel, delete, acknowledge, replay
-    sample: str  # sample name or sample_id
+    kind: str  # cancel, delete, acknowledge, replay, reanalysis, release, rollback, pause, resume
+    sample: str  # sample name or sample_id; empty where the kind is about no sample
     actor: str
     reason: str = ""
+    arguments: dict[str, str] = field(default_factory=dict)  # what the kind needs besides
 
 
 @dataclass(frozen=True)
@@ -237,4 +239,29 @@ class SampleInterpreted:
     quarantined: dict[str, int]
     findings: int
     complete: bool  # False: published as acknowledged incomplete
+    time: int
+
+
+@dataclass(frozen=True)
+class KnowledgeRelease:
+    """`knowledge.releases` (compacted by build/kind/name@version): a version of a source and its state for a build."""
+
+    release_id: str
+    build: str
+    kind: str
+    name: str
+    version: str
+    digest: str
+    date: str
+    licence: str
+    uri: str  # folder of the pack, below the packs folder
+    rows: int
+    state: str  # active, retired, refused
+    direction: str  # forward, rollback
+    replaces: str  # digest of the pack that was active before; empty: none
+    added: int  # keys that the pack before does not have; -1: not counted
+    removed: int
+    changed: int
+    actor: str
+    reason: str
     time: int

@@ -141,9 +141,9 @@ def _edit(path: Path, old: str, new: str) -> None:
 def test_an_edited_schema_without_a_new_id_is_caught(tmp_path: Path) -> None:
     folder = _copy(tmp_path)
     _edit(folder / "Command.avsc", '{"name": "actor", "type": "string"},', '{"name": "actor", "type": ["string", "null"]},')
-    assert any("Command.avsc differs from its version 1" in problem for problem in compatibility.check(folder))
+    assert any("Command.avsc differs from its version 2" in problem for problem in compatibility.check(folder))
     fresh = compatibility.accept("Command", folder)
-    assert (fresh.version, compatibility.check(folder)) == (2, [])
+    assert (fresh.version, compatibility.check(folder)) == (3, [])
     assert fresh.id == max(version.id for version in registry.load(folder))
 
 

@@ -18,6 +18,7 @@ from processors.ingest.chunker import ingest
 from processors.interpret.stage import screen
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
+from processors.knowledge.source import Request
 from processors.knowledge.sources import clinvar, frequency
 from processors.knowledge.transcript_build import build_transcripts
 from processors.output.table import COLUMNS, EXTRA_COLUMNS, Group, Picking
@@ -105,7 +106,7 @@ def _world(folder: Path, known: bool) -> tuple[Path, Resources]:
         said = [
             f"1\t{p}\t{k}\t{r}\t{a}\t.\t.\tCLNSIG=Pathogenic;CLNREVSTAT=no_assertion_provided;CLNDN=x" for k, (p, r, a) in enumerate(small)
         ]
-        activate(packs, clinvar.build(_vcf(folder / "clinvar.vcf", said[::2]), packs, opened, version="1"))
+        activate(packs, clinvar.build(Request("clinvar", (_vcf(folder / "clinvar.vcf", said[::2]),), packs, BUILD, "1", opened)))
         seen = [f"1\t{p}\t.\t{r}\t{a}\t.\tPASS\tAF=0.01" for p, r, a in small]
         activate(packs, frequency.build(_vcf(folder / "frequency.vcf", seen[::2]), packs, opened, name="seen", version="1"))
     lines = [f"1\t{p}\t.\t{r}\t{a}\t30\tPASS\t{info}\tGT:GQ:DP:AD:PS\t0|1:30:20:10,10:5" for p, r, a, info in records]

@@ -13,6 +13,7 @@ from processors.annotate.pick import pick_alleles
 from processors.annotate.predicted import predict
 from processors.annotate.regions import call_consequences, events
 from processors.annotate.rows import Rows
+from processors.knowledge.lookup import spelling_of
 from processors.knowledge.strings import string_buffers
 from schemas.chunks import ANNOTATION_FIELDS, LOOKUP_FIELDS, NONE, TRANSCRIPT, Answer, Chunk, Region
 from schemas.identity import spellings
@@ -91,7 +92,8 @@ def look_up(chunk: Chunk, resources: Resources) -> Chunk:
     answers = np.full(n, Answer.NOT_LOADED, dtype=np.uint8)
     clinvar_answer, significance, identity = answers, np.zeros(n, dtype=np.uint8), np.full(n, NONE, dtype=np.uint32)
     if resources.clinvar is not None:
-        clinvar_answer, significance, identity = resources.clinvar.query(chunk.rows)
+        clinvar_answer, _, identity = resources.clinvar.query(chunk.rows.column("allele_id").to_numpy(), spelling_of(chunk.rows))
+        significance = resources.clinvar.significance_of(identity)
     frequency_answer, frequency = answers, np.full(n, np.nan, dtype=np.float32)
     if resources.frequency is not None:
         frequency_answer, frequency = resources.frequency.query(chunk.rows)

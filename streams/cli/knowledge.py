@@ -84,11 +84,12 @@ def compile_source(
     """Pack of a knowledge file below `root`, made active. The build's genome must be there. Raises SourceRefused, PackError."""
     from processors.knowledge.genome import Genome
     from processors.knowledge.pack import activate, active_packs
+    from processors.knowledge.source import Request
     from processors.knowledge.sources import clinvar, frequency
 
     genome = Genome(active_packs(root, build)["genome"])
     if source == Source.CLINVAR:
-        pack = clinvar.build(file, root, genome, name=name or "clinvar", version=version, date=declared.date if declared else "")
+        pack = clinvar.build(Request("clinvar", (file,), root, build, version, genome, name, declared.date if declared else ""))
     else:
         pack = frequency.build(file, root, genome, name=name or stem(file), version=version, declared=declared)
     activate(root, pack)

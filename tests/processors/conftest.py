@@ -10,6 +10,7 @@ import pytest
 
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
+from processors.knowledge.source import Request
 from processors.knowledge.sources import clinvar, frequency
 from processors.knowledge.transcript_build import build_transcripts
 from processors.resources import Resources, plan_for
@@ -103,7 +104,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
     for pack in (
         genome,
         build_transcripts(folder / "genes.gff3", packs, table, name="genes", version="1", genome=Genome(genome)),
-        clinvar.build(known, packs, Genome(genome), version="2026-01"),
+        clinvar.build(Request("clinvar", (known,), packs, BUILD, "2026-01", Genome(genome))),
         frequency.build(common, packs, Genome(genome), name="common", version="1"),
         bundled_model_pack(packs),
     ):

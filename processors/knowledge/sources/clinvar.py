@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from processors.knowledge.genome import Genome
-from processors.knowledge.lookup import AlleleIndex, index_arrays, spelling_of
+from processors.knowledge.kinds import Licence
+from processors.knowledge.lookup import AlleleIndex, Spelled, index_arrays
 from processors.knowledge.pack import Pack, PackError, write_pack
+from processors.knowledge.source import Looked, Request
 from processors.knowledge.sources.alleles import Collector
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS, STARS_UNKNOWN, UnknownTermError, parse_codes, parse_text
 from processors.knowledge.sources.sites import SourceRefused, Written, open_sites
@@ -38,8 +37,11 @@ class _Record:
     conditions: str
 
 
-def build(source: Path, root: Path, genome: Genome, *, name: str = "clinvar", version: str, date: str = "", licence: str = "open") -> Pack:
-    """Compile a ClinVar VCF into a pack below `root`. Raises SourceRefused, also for a word outside the vocabulary (named)."""
+def build(request: Request) -> Pack:
+    """Compile a ClinVar VCF into a pack. Raises SourceRefused, also for a word outside the vocabulary (named)."""
+    if request.genome is None or len(request.files) != 1:
+        raise SourceRefused("ClinVar is compiled from one file, with the genome of its build")
+    source, genome = request.files[0], request.genome
     sites = open_sites(source, genome)
     collected = Collector()
     records: list[_Record] = []
@@ -81,12 +83,20 @@ def build(source: Path, root: Path, genome: Genome, *, name: str = "clinvar", ve
         "source": source.name,
         "sha256": sites.sha256,
         "vocabulary": {str(int(code)): label for code, label in LABELS.items()},
-        "licence": licence,
-        "date": date or version,
+        "licence": request.licence or Licence.OPEN,
+        "date": request.date or request.version,
         "counts": {reason: count for reason, count in sorted(sites.tally.items()) if count},
         "duplicates": "more stars, then the later record",
     }
-    return write_pack(root, kind=KIND, name=name, version=version, build=genome.table.build, arrays=arrays, rows=len(chosen), extra=extra)
+    return write_pack(
+        request.root, kind=KIND, name=request.name or KIND, version=request.version, build=genome.table.build, arrays=arrays,
+        rows=len(chosen), extra=extra,
+    )  # fmt: skip
+
+
+def open_pack(pack: Pack) -> ClinVar:
+    """The source of a pack. Raises PackError."""
+    return ClinVar(pack)
 
 
 @dataclass(frozen=True)
@@ -132,15 +142,26 @@ class ClinVar:
         """Names of the conditions, as the file writes them."""
         return StringTable(self._array("conditions_offsets"), self._array("conditions_data"))
 
-    def query(self, rows: pa.RecordBatch) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.uint32]]:
-        """(Answer, Significance, row in this pack or NONE) of each allele of a chunk. ClinVar not holding an allele is ABSENT."""
-        ids = rows.column("allele_id").to_numpy()
-        found = self.index.find(ids, spelling_of(rows))
+    @property
+    def default(self) -> Answer:
+        return Answer.ABSENT
+
+    def query(self, ids: npt.NDArray[np.uint64], spelled: Spelled) -> Looked:
+        """ClinVar not holding an allele is ABSENT. The value is its stars, NaN where not found or not given."""
+        found = self.index.find(ids, spelled)
         hit = found >= 0
+        value = np.full(len(ids), np.nan, dtype=np.float32)
+        stars = self.stars[found[hit]]
+        value[hit] = np.where(stars == STARS_UNKNOWN, np.float32(np.nan), stars)
         answer = np.where(hit, np.uint8(Answer.FOUND), np.uint8(Answer.ABSENT))
-        significance = np.zeros(len(ids), dtype=np.uint8)
-        significance[hit] = self.significance[found[hit]]
-        return answer, significance, np.where(hit, found, NONE).astype(np.uint32)
+        return Looked(answer, value, np.where(hit, found, NONE).astype(np.uint32))
+
+    def significance_of(self, rows: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+        """`Significance` at each of `Looked.row`, 0 for NONE."""
+        out = np.zeros(len(rows), dtype=np.uint8)
+        hit = rows != NONE
+        out[hit] = self.significance[rows[hit]]
+        return out
 
     def meta(self) -> dict[str, Any]:
         """Name, version, digest and origin, as `explain` shows them beside a value."""

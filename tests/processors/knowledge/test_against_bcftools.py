@@ -11,6 +11,7 @@ import pytest
 
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
+from processors.knowledge.source import Request
 from processors.knowledge.sources import clinvar, frequency
 from processors.knowledge.transcript_build import build_transcripts
 from processors.pipeline import annotate_file
@@ -71,7 +72,7 @@ def test_clinvar_and_frequencies_agree_with_bcftools_on_every_allele(real_data: 
     for pack in (
         genome,
         build_transcripts(folder / "chr21.GRCh38.ensembl.gff3.gz", packs, loaded.table, name="e", version="1"),
-        clinvar.build(folder / CLINVAR, packs, loaded, version="2017-04-04"),
+        clinvar.build(Request("clinvar", (folder / CLINVAR,), packs, loaded.table.build, "2017-04-04", loaded)),
         frequency.build(folder / FREQUENCY, packs, loaded, name="1000G", version="3"),
     ):
         activate(packs, pack)

@@ -12,6 +12,7 @@ import pytest
 from processors.ingest.errors import SourceError
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import Pack
+from processors.knowledge.source import Request
 from processors.knowledge.sources import clinvar
 from processors.knowledge.sources.clinvar_terms import Significance, UnknownTermError, parse_codes, parse_text
 from processors.knowledge.sources.sites import SourceRefused
@@ -25,10 +26,14 @@ def genome(tmp_path: Path) -> Genome:
     return Genome(build_genome(tmp_path / "g.fa", tmp_path / "packs", "own", "1"))
 
 
+def compiled(source: Path, tmp_path: Path, genome: Genome, version: str = "2026-01") -> Pack:
+    return clinvar.build(Request("clinvar", (source,), tmp_path / "packs", genome.table.build, version, genome))
+
+
 def built(tmp_path: Path, genome: Genome, *rows: str) -> Pack:
     source = tmp_path / "clinvar.vcf"
     source.write_text("##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + "".join(f"{row}\n" for row in rows))
-    return clinvar.build(source, tmp_path / "packs", genome, version="2026-01")
+    return compiled(source, tmp_path, genome)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,7 @@ def test_an_empty_or_cut_file_is_refused(tmp_path: Path, genome: Genome) -> None
     for text in ("", "##fileformat=VCFv4.2\n"):
         (tmp_path / "x.vcf").write_text(text)
         with pytest.raises(SourceError):
-            clinvar.build(tmp_path / "x.vcf", tmp_path / "packs", genome, version="1")
+            compiled(tmp_path / "x.vcf", tmp_path, genome)
 
 
 @pytest.mark.real_data
@@ -151,7 +156,7 @@ def test_real_releases_of_each_generation_are_read_whole(real_data: Path, tmp_pa
     (tmp_path / "unknown.fa").write_text(">21\n" + "N" * 48_129_894 + "A\n")
     genome = Genome(build_genome(tmp_path / "unknown.fa", tmp_path / "packs", "GRCh37", "1"))
     source = real_data / f"grch37/clinvar_{release}.GRCh37.vcf.gz"
-    pack = clinvar.build(source, tmp_path / "packs", genome, version=release[:10])
+    pack = compiled(source, tmp_path, genome, release[:10])
     counts = pack.extra["counts"]
     assert pack.rows == rows
     assert pack.rows == counts["alleles"] - counts.get("alt_without_classification", 0) - counts.get("duplicate", 0)

@@ -158,12 +158,24 @@ ANNOTATION_FIELDS: list[pa.Field[Any]] = [
 ]
 NONE = 0xFFFF_FFFF
 
+LOOKED_UP = pa.struct(
+    [
+        ("source", pa.uint8()),  # index among the plan's allele sources without ClinVar, in the order of its components
+        ("answer", pa.uint8()),  # Answer
+        ("value", pa.float32()),  # the source's main value, NaN where not found
+        ("row", pa.uint32()),  # row in its pack, NONE
+    ]
+)
+NO_SOURCE = 0xFF
+
 LOOKUP_FIELDS: list[pa.Field[Any]] = [
     pa.field("clinvar_answer", pa.uint8(), nullable=False),  # Answer
     pa.field("clinvar_significance", pa.uint8(), nullable=False),  # code of the pack's vocabulary, 0: none
     pa.field("clinvar_id", pa.uint32(), nullable=False),  # row in the pack, NONE
-    pa.field("frequency_answer", pa.uint8(), nullable=False),
-    pa.field("frequency", pa.float32(), nullable=False),  # NaN where not found
+    pa.field("frequency_answer", pa.uint8(), nullable=False),  # of all frequency sources together, see `annotate.lookup`
+    pa.field("frequency", pa.float32(), nullable=False),  # the greatest that a source has, NaN where not found
+    pa.field("frequency_source", pa.uint8(), nullable=False),  # whose that is: index among the plan's frequency sources, NO_SOURCE
+    pa.field("looked_up", pa.list_(LOOKED_UP), nullable=False),  # by source; those whose answer is not the source's default
 ]
 
 SCORE_FIELDS: list[pa.Field[Any]] = [

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 
 from schemas import identity
 
-STAGE_CODE = {"ingest": 2, "annotate": 2, "score": 1, "interpret": 2}
+STAGE_CODE = {"ingest": 2, "annotate": 3, "score": 1, "interpret": 2}
 """Code version of each stage, raised by hand when its output changes; a golden-output test fails when one is forgotten."""
+
+MACHINERY = ("genome", "transcripts", "options", "model")
+"""Kinds of component that are no knowledge of alleles, genes or regions: what they change is computed anew, from the file on."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """One pinned thing: `kind` is `genome`, `transcripts`, `options`, `clinvar`, `frequency` or `model`."""
+    """One pinned thing. `kind` is one of MACHINERY or a kind of knowledge (`processors.knowledge.kinds`, also `user.NAME`)."""
 
     kind: str
     name: str
@@ -40,7 +43,7 @@ class CuttingRule:
 
 @dataclass(frozen=True)
 class Plan:
-    """Every component digest, the code version of each stage, and the cutting rule. Equal plans have equal `plan_id`s."""
+    """Every component, one of a kind, the code version of each stage, and the cutting rule. Equal plans have equal `plan_id`s."""
 
     build: str
     components: tuple[Component, ...]
@@ -73,3 +76,21 @@ class Plan:
     @property
     def score_key(self) -> str:
         return self.key("score", "genome", "transcripts", "options", "model")
+
+    @property
+    def evidence_key(self) -> str:
+        """Key of what a plan says of an allele: everything that annotate, score and interpret read, their code included."""
+        code = [self.code[stage] for stage in ("annotate", "score", "interpret")]
+        return identity.digest("store", "evidence", *code, *sorted(c.digest for c in self.components))
+
+
+def changed_kinds(old: Plan, new: Plan) -> frozenset[str]:
+    """Kinds of component that one plan has and the other has not, or has with another digest."""
+    before, after = ({c.kind: c.digest for c in plan.components} for plan in (old, new))
+    return frozenset(kind for kind in before.keys() | after.keys() if before.get(kind) != after.get(kind))
+
+
+def differ_in_knowledge_alone(old: Plan, new: Plan) -> bool:
+    """Whether two plans read the same file, genome, gene models, options and model with the same code, and differ in knowledge only."""
+    same = (old.build, dict(old.code), old.cutting) == (new.build, dict(new.code), new.cutting)
+    return same and changed_kinds(old, new).isdisjoint(MACHINERY)

@@ -1,4 +1,5 @@
 -- Releases of knowledge, as asked and as they went, and whose cases take no part in re-interpretation. Times are ms since 1970 UTC.
+-- `added`, `removed`, `changed` count keys against the pack before; -1: not counted.
 
 CREATE TABLE IF NOT EXISTS release (
     release_id String,
@@ -10,11 +11,12 @@ CREATE TABLE IF NOT EXISTS release (
     version String,
     date String,
     direction LowCardinality(String),
+    lane LowCardinality(String),
     actor String,
     reason String,
-    added UInt64,
-    removed UInt64,
-    changed UInt64,
+    added Int64,
+    removed Int64,
+    changed Int64,
     requested_at Int64
 ) ENGINE = ReplacingMergeTree
 ORDER BY release_id
@@ -46,4 +48,16 @@ CREATE TABLE IF NOT EXISTS reanalysis (
     version UInt64 DEFAULT toUInt64(toUnixTimestamp64Micro(now64(6)))
 ) ENGINE = MergeTree
 ORDER BY (sample_id, version)
+SETTINGS non_replicated_deduplication_window = 10000;
+
+-- The newest row of a build counts; none: its samples are re-interpreted.
+CREATE TABLE IF NOT EXISTS reanalysis_pause (
+    build LowCardinality(String),
+    paused Bool,
+    actor String,
+    reason String,
+    changed_at Int64,
+    version UInt64 DEFAULT toUInt64(toUnixTimestamp64Micro(now64(6)))
+) ENGINE = MergeTree
+ORDER BY (build, version)
 SETTINGS non_replicated_deduplication_window = 10000;

@@ -59,35 +59,59 @@ def write_pack(
     extra: Mapping[str, Any] | None = None,
 ) -> Pack:
     """Write a pack (or find the same content already there) and return it. `extra` is JSON: vocabularies, origin, licence, counts."""
-    folder = root / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+    work = work_folder(root, kind)
     try:
-        state = hashlib.blake2b(digest_size=16)
-        for key in sorted(arrays):
-            target = work / f"{key}.npy"
-            np.save(target, np.ascontiguousarray(arrays[key]), allow_pickle=False)
-            with target.open("rb") as handle:
-                state.update(key.encode() + b"\0" + hashlib.file_digest(handle, hashlib.blake2b).digest())
-                os.fsync(handle.fileno())
-        meaning = {
-            "kind": kind,
-            "name": name,
-            "version": version,
-            "build": build,
-            "format": FORMAT_VERSION,
-            "rows": rows,
-            "extra": dict(extra or {}),
-        }
-        state.update(json.dumps(meaning, sort_keys=True).encode())
-        digest = state.hexdigest()
-        (work / "pack.json").write_text(json.dumps({**meaning, "digest": digest}, indent=1, sort_keys=True) + "\n")
-        target = folder / f"{name}@{version}-{digest[:12]}"
-        if not target.exists():
-            work.rename(target)
-        return read_pack(target)
+        for key, values in arrays.items():
+            np.save(work / f"{key}.npy", np.ascontiguousarray(values), allow_pickle=False)
+        return seal_pack(work, root, kind=kind, name=name, version=version, build=build, rows=rows, extra=extra)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def work_folder(root: Path, kind: str) -> Path:
+    """A fresh folder beside the packs of a kind, on their file system; a build that is killed leaves no more than this."""
+    folder = root / kind
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=".building-", dir=folder))
+
+
+def seal_pack(
+    work: Path,
+    root: Path,
+    *,
+    kind: str,
+    name: str,
+    version: str,
+    build: str,
+    rows: int,
+    extra: Mapping[str, Any] | None = None,
+) -> Pack:
+    """Make a pack of a work folder whose `.npy` files are complete: digest, manifest, one rename. Of the same content there is one pack."""
+    state = hashlib.blake2b(digest_size=16)
+    for path in sorted(work.glob("*.npy"), key=lambda path: path.stem):
+        with path.open("rb") as handle:
+            state.update(path.stem.encode() + b"\0" + hashlib.file_digest(handle, hashlib.blake2b).digest())
+            os.fsync(handle.fileno())
+    meaning = {
+        "kind": kind,
+        "name": name,
+        "version": version,
+        "build": build,
+        "format": FORMAT_VERSION,
+        "rows": rows,
+        "extra": dict(extra or {}),
+    }
+    state.update(json.dumps(meaning, sort_keys=True).encode())
+    digest = state.hexdigest()
+    (work / "pack.json").write_text(json.dumps({**meaning, "digest": digest}, indent=1, sort_keys=True) + "\n")
+    target = root / kind / f"{name}@{version}-{digest[:12]}"
+    try:
+        if not target.exists():
+            work.rename(target)
+    except OSError:
+        if not target.exists():  # the same pack by another build, between the question and the rename
+            raise
+    return read_pack(target)
 
 
 def read_pack(path: Path) -> Pack:

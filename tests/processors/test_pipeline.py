@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 import pytest
 
-from processors.knowledge.sources.sites import SourceRefused
+from processors.knowledge.sources.refused import SourceRefused
 from processors.output.table import COLUMNS
 from processors.pipeline import OutputRefused, annotate_file, resources_from_files
 from schemas.assembly import contig_table

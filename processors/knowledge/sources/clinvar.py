@@ -20,7 +20,8 @@ from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.source import Looked, Request
 from processors.knowledge.sources.alleles import Collector
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS, STARS_UNKNOWN, UnknownTermError, parse_codes, parse_text
-from processors.knowledge.sources.sites import SourceRefused, Written, open_sites
+from processors.knowledge.sources.refused import SourceRefused
+from processors.knowledge.sources.sites import Written, open_sites
 from processors.knowledge.strings import StringTable, arrays_of
 from schemas.chunks import NONE, Answer
 

@@ -24,7 +24,8 @@ from processors.knowledge.genome import Genome
 from processors.knowledge.lookup import AlleleIndex, index_arrays, spelling_of
 from processors.knowledge.pack import Pack, write_pack
 from processors.knowledge.sources.alleles import Collector
-from processors.knowledge.sources.sites import SourceRefused, open_sites
+from processors.knowledge.sources.refused import SourceRefused
+from processors.knowledge.sources.sites import open_sites
 from schemas.assembly import ContigTable
 from schemas.chunks import Answer
 

@@ -21,6 +21,7 @@ from processors.ingest.normalise import Normalised, normalise
 from processors.ingest.source import Source, SourceHeader, take_header
 from processors.knowledge.genome import Genome
 from processors.knowledge.sites_text import allele_faults, changes, count_alts, expand, split, take
+from processors.knowledge.sources.refused import SourceRefused
 from schemas.chunks import Flag
 from schemas.identity import allele_ids
 
@@ -34,10 +35,6 @@ MAX_CONTRADICTION = 0.01
 """Share of checkable REFs that may contradict the genome before the file is taken for one of another build."""
 MIN_CONTRADICTIONS = 5
 """Below this many, contradictions are single bad records and are only counted."""
-
-
-class SourceRefused(ValueError):
-    """A knowledge file that must not become a pack; the message names file, cause and what to do."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from processors.knowledge.pack import Pack
 from processors.knowledge.source import Request
 from processors.knowledge.sources import clinvar
 from processors.knowledge.sources.clinvar_terms import Significance, UnknownTermError, parse_codes, parse_text
-from processors.knowledge.sources.sites import SourceRefused
+from processors.knowledge.sources.refused import SourceRefused
 
 SEQUENCE = "ACGTACGTAC" * 20
 

@@ -11,7 +11,7 @@ import pytest
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.sources import frequency
 from processors.knowledge.sources.frequency import Declaration, Frequency
-from processors.knowledge.sources.sites import SourceRefused
+from processors.knowledge.sources.refused import SourceRefused
 from schemas.chunks import Answer
 from schemas.identity import allele_id
 

@@ -196,13 +196,15 @@ FAULT_FIELDS: list[pa.Field[Any]] = [
 class ChunkKind(enum.StrEnum):
     ALLELES = "alleles"
     FAULTS = "faults"
+    DELTA = "delta"  # alleles on file that a release touches: of no sample, so without calls; what a plan says of them is landed
 
 
 @dataclass(frozen=True)
 class ChunkHeader:
     """What travels with a chunk; free of times and workers, so that a re-emission has the same bytes.
 
-    `ordinal` counts the chunks of a submission from 0, over both kinds; a fault chunk has the contig `""`.
+    `ordinal` counts the chunks of a submission from 0, over both kinds; a fault chunk has the contig `""`. A delta chunk has no samples,
+    and the delta's id in place of submission and revision.
     `window` (above, upto): compounds of the coding spans that end in (above, upto] are called with this chunk, every span of a contig with
     one of its chunks. `complete_from`: of rows before this place some are missing from the context, which has a bound; 0: none. `late`:
     rows in coding exons whose span was called with an earlier chunk, since the file is not sorted.

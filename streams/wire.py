@@ -45,6 +45,7 @@ Event = (
     | events.SampleState
     | events.Finding
     | events.SampleInterpreted
+    | events.Reclassified
     | events.KnowledgeRelease
 )
 T = TypeVar("T")
@@ -274,7 +275,7 @@ def read_chunk(value: bytes, headers: Headers | None) -> Chunk:
     for name, inside in (("chunk_id", chunk.header.chunk_id), ("revision_id", chunk.header.revision_id), ("plan_id", chunk.header.plan_id)):
         if header(headers, name) != inside:
             raise WireError(f"header {name} is {header(headers, name)!r}, the chunk says {inside!r}")
-    expected = chunks.RAW_FIELDS if chunk.header.kind is ChunkKind.ALLELES else chunks.FAULT_FIELDS
+    expected = chunks.FAULT_FIELDS if chunk.header.kind is ChunkKind.FAULTS else chunks.RAW_FIELDS
     for place, field in enumerate(expected):
         if place >= chunk.rows.num_columns or not chunk.rows.schema.field(place).equals(field):
             raise WireError(f"column {field.name}: missing, or not {field.type}")
@@ -300,7 +301,7 @@ def digest(value: bytes) -> str:
 def _span(chunk: Chunk) -> str:
     """`start-end` of a chunk's alleles, 0-based half-open; `0-0` for faults and for no rows."""
     rows = chunk.rows
-    if chunk.header.kind is not ChunkKind.ALLELES or rows.num_rows == 0:
+    if chunk.header.kind is ChunkKind.FAULTS or rows.num_rows == 0:
         return "0-0"
     starts = rows.column("start")
     ends = pc.add(starts, pc.binary_length(rows.column("ref")).cast(pa.int32()))

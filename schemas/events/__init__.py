@@ -221,6 +221,8 @@ class Finding:
     impact: str = ""  # HIGH, MODERATE, LOW, MODIFIER
     hgvsc: str = ""  # of the picked transcript; empty: none
     hgvsp: str = ""
+    first_seen: int = 0  # when the allele became a finding of this sample
+    evidence_changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -239,6 +241,56 @@ class SampleInterpreted:
     quarantined: dict[str, int]
     findings: int
     complete: bool  # False: published as acknowledged incomplete
+    time: int
+    base: str = ""  # of a delta: the revision that it changes
+    reclassified: int = 0
+
+
+@dataclass(frozen=True)
+class SourceChange:
+    """One released source: `name@version` and ISO date before and after; empty: there was or is none."""
+
+    kind: str
+    old: str
+    old_date: str
+    new: str
+    new_date: str
+
+
+@dataclass(frozen=True)
+class Reclassified:
+    """`results`: a release changed the classification of an allele that a sample carries, or took a finding away."""
+
+    id: str
+    sample_id: str
+    submission_id: str
+    revision_id: str
+    revision: int
+    base: str
+    plan_id: str
+    base_plan_id: str
+    build: str
+    contig: str
+    position: int  # 1-based, of REF
+    ref: str
+    alt: str
+    zygosity: str
+    gene: str
+    transcript: str
+    hgvsc: str
+    hgvsp: str
+    tier: int  # 1 act now, 2 look, 3 note, 0 no change of class
+    basis: str  # class, clinvar, finding
+    old_class: str
+    new_class: str
+    old_clinvar: str
+    new_clinvar: str
+    finding: str  # added, removed, changed, kept, none
+    changes: tuple[str, ...]
+    criteria: tuple[str, ...]
+    sources: tuple[SourceChange, ...]
+    first_seen: int
+    evidence_changed: int
     time: int
 
 

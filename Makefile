@@ -9,7 +9,7 @@ PART ?= all
 help:
 	@echo 'make venv    .venv with the riverseq command ($(BIN)/riverseq), kernels compiled'
 	@echo 'make demo    everything, with a made-up family: from three completion events to findings'
-	@echo 'make test    lint, then every quick test; prints the seconds of each tier'
+	@echo 'make test    lint and every quick test, in groups side by side; prints the seconds of each tier'
 	@echo 'make bench   variants per second, CPU and memory (PART=spine, lookup, memory, consequence or all)'
 	@echo 'make agreement  our calls beside those of Ensembl VEP, SnpEff and bcftools csq, and why they differ (needs the shared data)'
 	@echo 'make soak    the long tests'
@@ -39,8 +39,7 @@ lint: venv
 	$(BIN)/mypy
 
 test: venv
-	@begin=$$(date +%s); $(MAKE) --no-print-directory lint || exit 1; echo "tier lint: $$(( $$(date +%s) - begin )) s"
-	$(BIN)/python -m pytest -m 'not soak' -p tests.tiers --durations=10
+	$(BIN)/python -m tests.run
 
 soak: venv
 	$(BIN)/python -m pytest -m soak -p tests.tiers --durations=20

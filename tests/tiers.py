@@ -1,8 +1,14 @@
-"""pytest plugin (`-p tests.tiers`): how many seconds each tier of the tests took, set-up and tear-down included."""
+"""pytest plugin (`-p tests.tiers`): how many seconds each tier of the tests took, set-up and tear-down included.
+
+`--tiers-to FILE` writes the same, and which files were read, for `tests.run`, which puts several runs together.
+"""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +29,13 @@ def tier_of(item: pytest.Item) -> str:
     return "unit and property"
 
 
+def lines(seconds: Mapping[str, float], tests: Mapping[str, int]) -> Iterator[str]:
+    """One line a tier."""
+    for tier in TIERS:
+        if tier in seconds:
+            yield f"tier {tier}: {seconds[tier]:.1f} s, {tests[tier]} tests"
+
+
 class Tiers:
     """Sums what every phase of every test took."""
 
@@ -30,6 +43,11 @@ class Tiers:
         self._tier: dict[str, str] = {}
         self._seconds: dict[str, float] = defaultdict(float)
         self._tests: dict[str, int] = defaultdict(int)
+        self._files: set[str] = set()
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.nodeid.endswith(".py"):
+            self._files.add(report.nodeid)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self._tier = {item.nodeid: tier_of(item) for item in items}
@@ -41,9 +59,16 @@ class Tiers:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("seconds of each tier")
-        for tier in TIERS:
-            if tier in self._seconds:
-                terminalreporter.write_line(f"tier {tier}: {self._seconds[tier]:.1f} s, {self._tests[tier]} tests")
+        for line in lines(self._seconds, self._tests):
+            terminalreporter.write_line(line)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if path := session.config.getoption("--tiers-to"):
+            Path(path).write_text(json.dumps({"seconds": self._seconds, "tests": self._tests, "files": sorted(self._files)}))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--tiers-to", metavar="FILE", default="", help="write the seconds of each tier and the files read as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:

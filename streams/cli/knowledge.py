@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.cli.failures import WrongUse
+from streams.cli.knowledge_lift import lift
 from streams.cli.reference import VERSION, show_packs, stem
 from streams.cli.session import notes, out, print_json, session_of
 
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Knowledge sources: ClinVar, allele frequencies.", no_args_is_help=True)
     group.command("build")(build_)
     group.command("list")(list_)
+    group.command("lift")(lift)
     app.add_typer(group, name="knowledge")
 
 

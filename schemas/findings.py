@@ -34,3 +34,12 @@ FINDING_FIELDS: list[pa.Field[Any]] = [
 ]
 FINDING_SCHEMA = pa.schema(FINDING_FIELDS)
 """Strings may also come dictionary-encoded; landing takes columns by name."""
+
+_OF_A_SAMPLE = ("sample", "zygosity", "record", "alt_index", "start")
+
+EVIDENCE_FIELDS: list[pa.Field[Any]] = [
+    *[field for field in FINDING_FIELDS if field.name not in _OF_A_SAMPLE],
+    pa.field("kept", pa.bool_(), nullable=False),  # whether it is a finding of whoever carries it
+]
+EVIDENCE_SCHEMA = pa.schema(EVIDENCE_FIELDS)
+"""What a plan says of an allele, whoever carries it: one row an allele of a chunk, in the chunk's order."""

@@ -14,8 +14,9 @@ from processors.annotate.compound.stage import call_compounds
 from processors.annotate.hgvs.style import NOMENCLATURE
 from processors.annotate.stage import annotate
 from processors.annotate.structural.stage import Structural, annotate_faults
-from processors.interpret.stage import screen
+from processors.interpret.stage import evidence_of, screen
 from processors.land.client import Client, Unavailable, connect
+from processors.land.delta import land_delta
 from processors.land.insert import SampleDeleted, land_chunk, land_faults
 from processors.land.ledger import LedgerRow
 from processors.resources import Resources
@@ -45,7 +46,7 @@ CAPACITY = 8
 @dataclass(frozen=True)
 class Passing:
     """A chunk on its way through the chain. `findings` is None for a chunk of faults, and before interpretation; `structural` is there
-    for a chunk of faults only."""
+    for a chunk of faults only, `evidence` for a delta chunk only."""
 
     message: Message
     chunk: Chunk
@@ -53,6 +54,7 @@ class Passing:
     findings: pa.RecordBatch | None = None
     compounds: pa.RecordBatch | None = None
     structural: Structural | None = None
+    evidence: pa.RecordBatch | None = None
 
     @property
     def faulty(self) -> bool:
@@ -110,6 +112,8 @@ class Chain:
         if passing.faulty:
             return passing
         chunk, resources = passing.chunk, passing.resources
+        if chunk.header.kind is ChunkKind.DELTA:
+            return replace(passing, evidence=evidence_of(chunk, resources))
         self._warn_of_gaps(chunk)
         compounds = call_compounds(chunk, resources)
         self._warn_of_links(chunk, compounds)
@@ -120,7 +124,10 @@ class Chain:
         """Insert the chunk's rows, then its ledger row, and say so."""
         plan = passing.resources.plan
         try:
-            if passing.findings is None:
+            if passing.evidence is not None:
+                provider = passing.resources.provider
+                row = land_delta(self._client, passing.chunk, passing.evidence, plan, worker=self._worker, provider=provider)
+            elif passing.findings is None:
                 row = land_faults(self._client, passing.chunk, plan, worker=self._worker, structural=passing.structural)
             else:
                 provider = passing.resources.provider

@@ -1,4 +1,4 @@
-"""The results client: follow findings and publications, from any place in the topic, through a filter.
+"""The results client: follow findings, publications and reclassifications, from any place in the topic, through a filter.
 
 `--from` takes `beginning`, `end`, an offset (`1234`, of every partition, or `PARTITION:OFFSET[,...]`) or a time (ISO 8601; without a zone
 it is UTC). `--filter` takes `field=value` pairs that must all hold; a value may end in `*`, and `type=Finding` chooses the record.
@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from schemas.events import Finding, SampleInterpreted
+from schemas.events import Finding, Reclassified, SampleInterpreted
 from streams import wire
 from streams.broker import Message, Partition, Reader
 from streams.logs import logger
 from streams.topics import RESULTS
 
-Result = Finding | SampleInterpreted
-_TYPES = (Finding, SampleInterpreted)
+Result = Finding | SampleInterpreted | Reclassified
+_TYPES = (Finding, SampleInterpreted, Reclassified)
 _FIELDS = {field.name.rstrip("_"): field.name for type_ in _TYPES for field in dataclasses.fields(type_)}
 
 

@@ -1,4 +1,7 @@
-"""The interpret stage: the few alleles of a chunk that a person should see, with names and reasons."""
+"""The interpret stage: the few alleles of a chunk that a person should see, with names and reasons.
+
+It has two levels: what a plan says of an allele (`evidence_of`, all that a delta needs), and who carries it (`screen` does both).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from processors.annotate.render import TranscriptRows, alleles_of
 from processors.interpret.rules import RARE, Screened, screen_alleles
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS_UNKNOWN, Significance
 from schemas.chunks import CALL, Answer, Chunk, Region, Scored
-from schemas.findings import FINDING_SCHEMA
+from schemas.findings import EVIDENCE_SCHEMA, FINDING_SCHEMA
 
 if TYPE_CHECKING:
     from processors.resources import Resources
@@ -24,58 +27,74 @@ NOT_ASSESSED = "not_assessed"
 
 def screen(chunk: Chunk, resources: Resources) -> pa.RecordBatch:
     """Findings of a scored chunk as FINDING_SCHEMA rows, one a (sample, allele record) that carries the ALT; see `interpret.rules`."""
+    screened = _screened(chunk, resources)
+    kept = np.flatnonzero(screened.kept)
+    if len(kept) == 0:
+        return _empty(FINDING_SCHEMA)
+    chosen = Screened(screened.clinvar[kept], screened.score[kept])
+    rows = chunk.rows.take(pa.array(kept))
+    return _of_samples(rows, _of_alleles(rows, chunk, chosen, resources))
+
+
+def evidence_of(chunk: Chunk, resources: Resources) -> pa.RecordBatch:
+    """What the plan says of each allele of a scored chunk, as EVIDENCE_SCHEMA rows in the chunk's order. Calls are not read."""
+    if chunk.rows.num_rows == 0:
+        return _empty(EVIDENCE_SCHEMA)
+    screened = _screened(chunk, resources)
+    columns = _of_alleles(chunk.rows, chunk, screened, resources)
+    columns |= {name: chunk.rows.column(name) for name in ("allele_id", "ref", "alt")} | {"kept": pa.array(screened.kept)}
+    return _ordered(columns, EVIDENCE_SCHEMA)
+
+
+def _screened(chunk: Chunk, resources: Resources) -> Screened:
     rows = chunk.rows
     threshold = resources.model.threshold if resources.model is not None else float("nan")
     names = ("clinvar_answer", "scored", "score", "frequency_answer", "frequency", "region")
     columns: dict[str, Any] = {name: rows.column(name).to_numpy() for name in names}
-    screened = screen_alleles(significance=rows.column("clinvar_significance").to_numpy(), threshold=threshold, **columns)
-    kept = np.flatnonzero(screened.kept)
-    if len(kept) == 0:
-        return _empty()
-    contig = resources.genome.table.resolve(chunk.header.contig)
-    chosen = Screened(screened.clinvar[kept], screened.score[kept])
-    return _render(rows.take(pa.array(kept)), -1 if contig is None else contig, chosen, resources)
+    return screen_alleles(significance=rows.column("clinvar_significance").to_numpy(), threshold=threshold, **columns)
 
 
-def _empty() -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in FINDING_SCHEMA], schema=FINDING_SCHEMA)
+def _empty(schema: pa.Schema) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], type=field.type) for field in schema], schema=schema)
 
 
-def _render(rows: pa.RecordBatch, contig: int, screened: Screened, resources: Resources) -> pa.RecordBatch:
-    lists = rows.column("calls")
-    calls = {field.name: lists.flatten().field(number).to_numpy(zero_copy_only=False) for number, field in enumerate(CALL)}
-    counts = np.diff(lists.offsets.to_numpy())
-    site = np.repeat(np.arange(rows.num_rows), counts)
-    carried = np.flatnonzero(calls["haplotypes"] != 0)
-    site = site[carried]
-    zygosity = zygosity_of(calls["haplotypes"][carried], calls["ploidy"][carried])
-    picked = _picked(rows, contig, resources)
-    gene = pc.if_else(pc.equal(picked["symbol"], ""), picked["gene"], picked["symbol"])
-    columns: dict[str, pa.Array[Any]] = {
-        name: rows.column(name) for name in ("record", "alt_index", "allele_id", "start", "ref", "alt")
-    } | {
-        "gene": gene,
+def _ordered(columns: dict[str, pa.Array[Any]], schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [columns[field.name] for field in schema]
+    cast = [array if array.type == field.type else array.cast(field.type) for array, field in zip(arrays, schema, strict=True)]
+    return pa.RecordBatch.from_arrays(cast, schema=schema)
+
+
+def _of_alleles(rows: pa.RecordBatch, chunk: Chunk, screened: Screened, resources: Resources) -> dict[str, pa.Array[Any]]:
+    """The columns of a finding that do not depend on who carries it, one row an allele of `rows` (some of the chunk's)."""
+    number = resources.genome.table.resolve(chunk.header.contig)
+    picked = _picked(rows, -1 if number is None else number, resources)
+    n = rows.num_rows
+    return {
+        "gene": pc.if_else(pc.equal(picked["symbol"], ""), picked["gene"], picked["symbol"]),
         **{name: picked[name] for name in ("transcript", "consequence", "impact", "hgvsc", "hgvsp")},
         "clinvar": _labels(rows),
         "frequency": _or_null(rows, "frequency", rows.column("frequency_answer").to_numpy() == Answer.FOUND),
         "frequency_answer": _enum(rows.column("frequency_answer").to_numpy(), Answer),
         "score": _or_null(rows, "score", rows.column("scored").to_numpy() == Scored.SCORED),
         "score_answer": _enum(rows.column("scored").to_numpy(), Scored),
+        "model": pa.array([resources.model.name if resources.model is not None else ""] * n, type=pa.string()),
+        "class": pa.array([NOT_ASSESSED] * n, type=pa.string()),
         "reasons": pa.array(reasons_of(rows, screened, resources), type=pa.list_(pa.string())),
     }
-    at = pa.array(site)
-    columns = {name: column.take(at) for name, column in columns.items()}
+
+
+def _of_samples(rows: pa.RecordBatch, said: dict[str, pa.Array[Any]]) -> pa.RecordBatch:
+    """What is said of alleles, as FINDING_SCHEMA rows of those who carry them."""
+    lists = rows.column("calls")
+    calls = {field.name: lists.flatten().field(number).to_numpy(zero_copy_only=False) for number, field in enumerate(CALL)}
+    site = np.repeat(np.arange(rows.num_rows), np.diff(lists.offsets.to_numpy()))
+    carried = np.flatnonzero(calls["haplotypes"] != 0)
+    at = pa.array(site[carried])
+    places = {name: rows.column(name) for name in ("record", "alt_index", "allele_id", "start", "ref", "alt")}
+    columns = {name: column.take(at) for name, column in (places | said).items()}
     columns["sample"] = pa.array(calls["sample"][carried].astype(np.uint32))
-    columns["zygosity"] = zygosity
-    columns["model"] = pa.array([resources.model.name if resources.model is not None else ""] * len(site), type=pa.string())
-    columns["class"] = pa.array([NOT_ASSESSED] * len(site), type=pa.string())
-    return pa.RecordBatch.from_arrays(
-        [
-            columns[field.name].cast(field.type) if columns[field.name].type != field.type else columns[field.name]
-            for field in FINDING_SCHEMA
-        ],
-        schema=FINDING_SCHEMA,
-    )
+    columns["zygosity"] = zygosity_of(calls["haplotypes"][carried], calls["ploidy"][carried])
+    return _ordered(columns, FINDING_SCHEMA)
 
 
 def _picked(rows: pa.RecordBatch, contig: int, resources: Resources) -> dict[str, pa.Array[Any]]:

@@ -67,7 +67,7 @@ def land_chunk(
     insert("finding", header.revision_id, found)
     insert("compound", header.revision_id, together)
     row = LedgerRow(
-        **_named(chunk),
+        **named_of(chunk),
         alleles=len(chunk.rows),
         calls=len(calls),
         hash_sum=rows.call_hash_sum(calls),
@@ -98,7 +98,15 @@ def land_faults(client: Client, chunk: Chunk, plan: Plan, *, worker: str, struct
     if structural is not None and len(structural):
         _land_structural(insert, chunk, structural, plan, state)
     row = LedgerRow(
-        **_named(chunk), alleles=len(chunk.rows), calls=0, hash_sum=0, scores=0, findings=0, faults=len(faults), worker=worker, provider=""
+        **named_of(chunk),
+        alleles=len(chunk.rows),
+        calls=0,
+        hash_sum=0,
+        scores=0,
+        findings=0,
+        faults=len(faults),
+        worker=worker,
+        provider="",
     )
     record_landed(client, row)
     return row
@@ -129,7 +137,8 @@ class _Inserts:
         self._client.insert(table, batch, token)
 
 
-def _named(chunk: Chunk) -> dict[str, Any]:
+def named_of(chunk: Chunk) -> dict[str, Any]:
+    """The columns of a ledger row that name its chunk."""
     header = chunk.header
     return {
         "revision_id": header.revision_id,

@@ -178,7 +178,7 @@ def findings(chunk: Chunk, rows: pa.RecordBatch) -> pa.RecordBatch:
             "sample_id": pa.DictionaryArray.from_arrays(
                 pa.array(_numbers(rows.column("sample")).astype(np.int32)), pa.array(header.samples, pa.string())
             ),
-            "spelling": pa.array(identity.spellings(ids, *_bytes(rows.column("ref")), *_bytes(rows.column("alt")))),
+            "spelling": spellings_of(rows),
             "chunk": _repeat(header.ordinal, len(ids)),
             "epoch": _repeat(header.epoch, len(ids)),
             "contig": constant(header.contig, len(ids)),
@@ -242,6 +242,11 @@ def _batch(columns: Mapping[str, pa.Array[Any]]) -> pa.RecordBatch:
 def _numbers(column: pa.Array[Any]) -> Array:
     values: Array = column.to_numpy(zero_copy_only=False)
     return values
+
+
+def spellings_of(rows: pa.RecordBatch) -> pa.Array[Any]:
+    """Spelling of each row's allele; `rows` has allele_id, ref and alt."""
+    return pa.array(identity.spellings(_numbers(rows.column("allele_id")), *_bytes(rows.column("ref")), *_bytes(rows.column("alt"))))
 
 
 def constant(text: str, rows: int) -> pa.Array[Any]:

@@ -9,13 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from processors.annotate import terms
+from processors.annotate.lookup import look_up
 from processors.annotate.pick import pick_alleles
 from processors.annotate.predicted import predict
 from processors.annotate.regions import call_consequences, events
 from processors.annotate.rows import Rows
-from processors.knowledge.lookup import spelling_of
 from processors.knowledge.strings import string_buffers
-from schemas.chunks import ANNOTATION_FIELDS, LOOKUP_FIELDS, NONE, TRANSCRIPT, Answer, Chunk, Region
+from schemas.chunks import ANNOTATION_FIELDS, TRANSCRIPT, Chunk, Region
 from schemas.identity import spellings
 
 if TYPE_CHECKING:
@@ -84,21 +84,6 @@ def compute(rows: pa.RecordBatch, contig: int, resources: Resources) -> Rows:
     fields: list[Any] = [getattr(calls, field.name) for field in TRANSCRIPT]
     every = Rows(calls.offsets, *fields)
     return every if options.upstream == options.downstream else within_reach(every, options)
-
-
-def look_up(chunk: Chunk, resources: Resources) -> Chunk:
-    """The chunk with LOOKUP_FIELDS appended: what ClinVar and the frequency source say of each allele."""
-    n = chunk.rows.num_rows
-    answers = np.full(n, Answer.NOT_LOADED, dtype=np.uint8)
-    clinvar_answer, significance, identity = answers, np.zeros(n, dtype=np.uint8), np.full(n, NONE, dtype=np.uint32)
-    if resources.clinvar is not None:
-        clinvar_answer, _, identity = resources.clinvar.query(chunk.rows.column("allele_id").to_numpy(), spelling_of(chunk.rows))
-        significance = resources.clinvar.significance_of(identity)
-    frequency_answer, frequency = answers, np.full(n, np.nan, dtype=np.float32)
-    if resources.frequency is not None:
-        frequency_answer, frequency = resources.frequency.query(chunk.rows)
-    columns = (clinvar_answer, significance, identity, frequency_answer, frequency)
-    return chunk.append(LOOKUP_FIELDS, [pa.array(column) for column in columns])
 
 
 def events_of(rows: pa.RecordBatch) -> Events:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GOLDEN = {
     ("annotate", 1): "2e8cd63e430248ae",
     ("annotate", 2): "d8af1b3f2788ac9d",
+    ("annotate", 3): "c2247f6aea54a7e3",
     ("score", 1): "276c2d6f58d99e2e",
     ("interpret", 1): "59a6d2bcc393282b",
     ("interpret", 2): "17e184911a020a72",

@@ -16,18 +16,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from numba import njit
 
 from processors.ingest.scan import float_value
 from processors.knowledge.genome import Genome
-from processors.knowledge.lookup import AlleleIndex, index_arrays, spelling_of
+from processors.knowledge.lookup import AlleleIndex, Spelled, index_arrays
 from processors.knowledge.pack import Pack, write_pack
+from processors.knowledge.source import Looked
 from processors.knowledge.sources.alleles import Collector
 from processors.knowledge.sources.refused import SourceRefused
 from processors.knowledge.sources.sites import open_sites
 from schemas.assembly import ContigTable
-from schemas.chunks import Answer
+from schemas.chunks import NONE, Answer
 
 KIND = "frequency"
 
@@ -87,6 +87,11 @@ def build(source: Path, root: Path, genome: Genome, *, name: str, version: str, 
     return write_pack(root, kind=KIND, name=name, version=version, build=genome.table.build, arrays=arrays, rows=len(chosen), extra=extra)
 
 
+def open_pack(pack: Pack) -> Frequency:
+    """The pack as an AlleleSource."""
+    return Frequency(pack)
+
+
 @dataclass(frozen=True)
 class Frequency:
     """A loaded pack."""
@@ -109,10 +114,14 @@ class Frequency:
     def floor(self) -> float:
         return float(self.pack.extra["floor"])
 
-    def query(self, rows: pa.RecordBatch) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-        """(Answer, frequency; NaN where not found) of each allele of a chunk."""
-        ids = rows.column("allele_id").to_numpy()
-        found = self.index.find(ids, spelling_of(rows))
+    @property
+    def default(self) -> Answer:
+        """Outside covered regions nobody can tell."""
+        return Answer.UNKNOWN
+
+    def query(self, ids: npt.NDArray[np.uint64], spelled: Spelled) -> Looked:
+        """Answer, frequency and row of each allele, see `source.AlleleSource`."""
+        found = self.index.find(ids, spelled)
         answer = np.full(len(ids), Answer.UNKNOWN, dtype=np.uint8)
         value = np.full(len(ids), np.nan, dtype=np.float32)
         hit = np.flatnonzero(found >= 0)
@@ -125,7 +134,11 @@ class Frequency:
             region = np.searchsorted(starts, linear, side="right") - 1
             inside = (region >= 0) & (linear < ends[np.maximum(region, 0)])
             answer[(found < 0) & inside] = Answer.ABSENT
-        return answer, value
+        return Looked(answer, value, np.where(found >= 0, found, NONE).astype(np.uint32))
+
+    def details(self, row: int) -> dict[str, Any]:
+        """Frequency of a row, and whether its record failed the source's filter."""
+        return {"frequency": float(self.frequency[row]), "filtered": bool(self._filtered[row])}
 
     def meta(self) -> dict[str, Any]:
         """Name, version, digest and origin, as `explain` shows them beside a value."""

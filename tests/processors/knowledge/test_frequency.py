@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from processors.knowledge.genome import Genome, build_genome
+from processors.knowledge.lookup import spelling_of
 from processors.knowledge.sources import frequency
 from processors.knowledge.sources.frequency import Declaration, Frequency
 from processors.knowledge.sources.refused import SourceRefused
@@ -39,7 +40,7 @@ def loaded(tmp_path: Path, genome: Genome, declared: Declaration, rows: tuple[st
 def asked(found: Frequency, *alleles: tuple[int, str, str]) -> list[tuple[str, float | None]]:
     ids = pa.array(np.array([allele_id(*allele) for allele in alleles], dtype=np.uint64))
     rows = pa.record_batch({"allele_id": ids, "ref": pa.array([a[1] for a in alleles]), "alt": pa.array([a[2] for a in alleles])})
-    answers, values = found.query(rows)
+    answers, values, _ = found.query(ids.to_numpy(), spelling_of(rows))
     return [(Answer(int(a)).name, None if np.isnan(v) else round(float(v), 6)) for a, v in zip(answers, values, strict=True)]
 
 

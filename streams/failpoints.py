@@ -49,6 +49,11 @@ class FailPoint(enum.StrEnum):
     ANNOUNCED = "outbox.sent"  # all results are delivered, `announced` is not written
     DELETE_EPOCH = "delete.epoch"  # the epoch is raised, rows are not deleted
 
+    RELEASE_ROW = "release.row"  # a release is admitted and written, its pack is not active
+    RELEASE_ACTIVE = "release.active"  # its pack is active, nobody is told
+    RELEASE_TOLD = "release.told"  # knowledge.releases says so, its status does not
+    RELEASE_RUNNING = "release.running"  # its status says so, the event's decision is not written
+
 
 class SimulatedCrash(BaseException):
     """The process dies here, in a test. Nothing may clean up after it."""

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     """Emitted but not landed bytes at which ingest pauses."""
     disk_reserve: int = Field(default=2 * 1024**3, ge=0)
     """Free bytes on the disk of the state folder below which no new sample begins; it waits, and says so."""
+    reanalysis: Literal["opt_in", "opt_out"] = "opt_out"
+    """Re-interpretation of samples of which nothing is decided: opt_out (they take part unless refused), opt_in (only where allowed)."""
+    profile: Literal["research", "commercial"] = "research"
+    """`commercial` refuses sources whose licence forbids commercial use, or is not known."""
     provider: Literal["auto", "cpu", "cuda"] = "auto"
     """Execution provider of the score stage: auto, cpu, cuda. `cuda` refuses to start without one."""
 

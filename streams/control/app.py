@@ -61,6 +61,7 @@ def build_app(settings: Settings, control: Control, health: Health, origin: str,
     _every(app, SHOW_EVERY, "state", health, control.show)
     _every(app, LOOK_EVERY, "progress", health, control.look)
     _every(app, ANNOUNCE_EVERY, "outbox", health, control.announce)
+    _every(app, LOOK_EVERY, "releases", health, control.follow_releases)
     return app
 
 

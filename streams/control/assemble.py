@@ -31,7 +31,9 @@ def assemble(settings: Settings, producer: Producer, *, metrics: Metrics, points
     room = DiskReserve(settings.state, settings.disk_reserve)
     desk = Desk(ClickHouseRecords(client), outbox, Projection(outbox), points, room=room)
     active = ActiveSet(settings.packs_folder(), plan_of_active, lambda packs, plan: note_names(client, packs, plan))
-    around = Surroundings(settings.roots, active.builds, sample_names)
+    around = Surroundings(
+        settings.roots, active.builds, sample_names, opt_in=settings.reanalysis == "opt_in", commercial=settings.profile == "commercial"
+    )
     backlog = KafkaBacklog(settings.kafka_servers(), settings.kafka_options)
     return Control(desk, around, active, settings.key_of_people(), backlog, metrics=metrics, worker=worker)
 

@@ -13,6 +13,7 @@ from processors.land.store import DecisionRow, RevisionRow, SubmissionRow
 from schemas.events import Finding, SampleManifest
 from schemas.plan import Plan
 from streams.control.records import Landed, Position, Quarantined
+from streams.control.release_records import ReleaseRecords
 
 CHUNK_QUARANTINED = "chunk_quarantined"
 """Reason under which the variants of an acknowledged missing chunk are counted."""
@@ -23,6 +24,7 @@ class ClickHouseRecords:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.releases = ReleaseRecords(client)
 
     # --- submissions, plans, revisions
     def submission(self, submission_id: str) -> SubmissionRow | None:

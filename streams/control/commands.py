@@ -1,4 +1,7 @@
-"""What a person asks for: cancel, delete, acknowledge, replay. Each command is done once, however often it is delivered."""
+"""What a person asks for: of samples (cancel, delete, acknowledge, replay, reanalysis) and of knowledge (release, rollback, pause, resume).
+
+Each command is done once, however often it is delivered.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,15 @@ from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, Subm
 from schemas import identity
 from schemas.events import Command
 from streams.control import states
+from streams.control.consent import ALLOWED, REFUSED, Consent
 from streams.control.desk import Desk
 from streams.control.intake import Intake, Outcome
 from streams.control.plans import ActiveSet
 from streams.control.progress import Phase
 from streams.control.publication import Publisher
 from streams.control.records import Position
+from streams.control.release_request import NothingToDo, ReleaseRefused
+from streams.control.releases import Releases
 from streams.failpoints import FailPoint
 
 SWEEPS = (30.0, 300.0, 3600.0)
@@ -33,17 +39,26 @@ class CommandRefused(ValueError):
 class Commands:
     """Takes commands, in the order of `run.events`."""
 
-    def __init__(self, desk: Desk, intake: Intake, publisher: Publisher, active: ActiveSet) -> None:
+    def __init__(self, desk: Desk, intake: Intake, publisher: Publisher, active: ActiveSet, releases: Releases, consent: Consent) -> None:
         self._desk = desk
         self._intake = intake
         self._publisher = publisher
         self._active = active
+        self._releases = releases
+        self._consent = consent
         self._sweeps: list[tuple[float, str, int]] = []  # (clock seconds, sample_id, epoch)
         self._kinds: dict[str, Callable[[Command, str, Position], str]] = {
             "cancel": self._cancel,
             "delete": self._delete,
             "acknowledge": self._acknowledge,
             "replay": self._replay,
+            "reanalysis": self._reanalysis,
+        }
+        self._of_knowledge: dict[str, Callable[[Command], str]] = {
+            "release": releases.take,
+            "rollback": releases.take,
+            "pause": lambda command: releases.pause(command, True),
+            "resume": lambda command: releases.pause(command, False),
         }
 
     def take(self, command: Command, position: Position) -> str:
@@ -52,17 +67,23 @@ class Commands:
         done = records.decision_at(position)
         if done is not None:
             return done.outcome
-        sample_id = self.sample_id(command.sample)
+        of_knowledge = self._of_knowledge.get(command.kind)
+        sample_id = "" if of_knowledge else self.sample_id(command.sample)
         try:
-            if command.kind not in self._kinds:
-                raise CommandRefused(f"kind: {command.kind!r} is not one of {', '.join(self._kinds)}")
-            outcome = self._kinds[command.kind](command, sample_id, position)
-        except CommandRefused as refusal:
+            outcome = of_knowledge(command) if of_knowledge else self._of_sample(command, sample_id, position)
+        except NothingToDo as nothing:
+            outcome = f"nothing: {nothing}"
+        except (CommandRefused, ReleaseRefused) as refusal:
             outcome = f"refused: {refusal}"
         records.record_decision(
             DecisionRow(*position, command.id, command.kind, sample_id, "", command.actor, command.reason, outcome, self._desk.clock.now())
         )
         return outcome
+
+    def _of_sample(self, command: Command, sample_id: str, position: Position) -> str:
+        if command.kind not in self._kinds:
+            raise CommandRefused(f"kind: {command.kind!r} is not one of {', '.join([*self._kinds, *self._of_knowledge])}")
+        return self._kinds[command.kind](command, sample_id, position)
 
     def sample_id(self, sample: str) -> str:
         """The pseudonym of what a person typed: a sample's name, or the pseudonym itself."""
@@ -148,6 +169,17 @@ class Commands:
             raise CommandRefused(f"no plan: {error}") from error
         self._intake.resume(submission)
         return f"revision {revision.number}"
+
+    def _reanalysis(self, command: Command, sample_id: str, position: Position) -> str:
+        del position
+        answer = command.arguments.get("answer", "")
+        if answer not in (ALLOWED, REFUSED):
+            raise CommandRefused(f"arguments.answer: {answer!r} is neither {ALLOWED} nor {REFUSED}")
+        if self._desk.records.newest_submission(sample_id) is None:
+            raise CommandRefused("no such sample")
+        outcome = self._consent.decide(command, sample_id, answer == ALLOWED)
+        self._releases.reconciler.poke()
+        return outcome
 
     def _read_again(self, revision: RevisionRow) -> bool:
         """Send the job of a revision that chunks in quarantine hold up: a chunk that was damaged on its way is whole in the file."""

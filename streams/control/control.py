@@ -11,6 +11,7 @@ from streams.backlog import Backlog
 from streams.broker import Message
 from streams.control import states
 from streams.control.commands import Commands
+from streams.control.consent import Consent
 from streams.control.desk import Desk
 from streams.control.gate import Refused, Surroundings
 from streams.control.intake import Intake, Outcome
@@ -20,6 +21,7 @@ from streams.control.projection import interval
 from streams.control.publication import Publisher
 from streams.control.rebuild import restore
 from streams.control.records import Position
+from streams.control.releases import Releases
 from streams.control.watch import Watch
 from streams.logs import logger
 from streams.metrics import Metrics
@@ -38,15 +40,18 @@ class Control:
         self, desk: Desk, around: Surroundings, active: ActiveSet, key_of_people: bytes, backlog: Backlog, *, metrics: Metrics, worker: str
     ) -> None:
         self.desk = desk
-        self.intake = Intake(desk, around, active, key_of_people)
+        self.consent = Consent(desk, opt_in=around.opt_in)
+        self.releases = Releases(desk, active, commercial=around.commercial)
+        self.intake = Intake(desk, around, active, key_of_people, self.consent)
         self.watch = Watch(desk, self.intake, backlog)
         self.publisher = Publisher(desk, active, metrics)
-        self.commands = Commands(desk, self.intake, self.publisher, active)
+        self.commands = Commands(desk, self.intake, self.publisher, active, self.releases, self.consent)
         self._metrics = metrics
         self._worker = worker
 
     def restore(self) -> int:
         """Take up every open revision from ClickHouse, announce what is published; returns how many are in flight."""
+        self.consent.settle()
         return restore(self.desk, self.intake, self.watch, self.publisher)
 
     def event(self, message: Message, cluster: str) -> str:
@@ -98,6 +103,10 @@ class Control:
     def look(self) -> int:
         """Read ledgers, verify and publish what is complete; how many were published. Raises StoreError, BrokerError."""
         return sum(self.publisher.verify(flight) for flight in self.watch.look())
+
+    def follow_releases(self) -> int:
+        """Take up what was activated without a command and write how far the releases are. Raises StoreError, BrokerError."""
+        return self.releases.look()
 
     def announce(self) -> int:
         """Send results that are published and not announced; sweep behind deletions. Raises StoreError, BrokerError."""

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from schemas import identity
 from schemas.assembly import canonical_build
 from schemas.events import CompletionEvent, SourceFile
+from streams.control.consent import ANSWERS
 
 EVENT_TYPES = frozenset({"riverseq.sample.ready", "riverseq.sequencing.completed"})
 MAX_TEXT = 256
@@ -43,6 +44,8 @@ class Surroundings:
     roots: tuple[Path, ...]
     builds: Callable[[], Sequence[str]]  # builds that have a genome pack
     read_samples: Callable[[Path], Sequence[str]]  # sample names of a call set's header; raises ValueError or OSError
+    opt_in: bool = False  # samples of which nothing is said take no part in re-interpretation
+    commercial: bool = False  # sources whose licence forbids commercial use are refused
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def announcement_id(event: CompletionEvent) -> str:
             "panel": event.panel,
             "lane": str(event.lane),
             "options": dict(sorted(event.options.items())),
+            **({"reanalysis": event.reanalysis} if event.reanalysis else {}),
         }
     )
 
@@ -101,6 +105,7 @@ def admit(event: CompletionEvent, around: Surroundings) -> Announcement:
         panel=event.panel,
         lane=event.lane,
         options=dict(event.options),
+        reanalysis=event.reanalysis,
     )
     return Announcement(announcement_id(event), checked, path, samples)
 
@@ -120,6 +125,8 @@ def _check_text(event: CompletionEvent) -> None:
         _text("options", key)
         if len(value) > MAX_TEXT:
             raise Refused("options", f"{key}: longer than {MAX_TEXT} characters")
+    if event.reanalysis not in ANSWERS:
+        raise Refused("reanalysis", f"{event.reanalysis[:80]!r} is neither allowed nor refused")
     _check_pedigree(event.family)
 
 

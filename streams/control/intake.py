@@ -16,6 +16,7 @@ from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, Subm
 from schemas import identity
 from schemas.events import CompletionEvent, SampleName
 from streams.control import states
+from streams.control.consent import Consent
 from streams.control.desk import Desk, InFlight
 from streams.control.gate import Announcement, Refused, Surroundings, admit
 from streams.control.plans import ActiveSet, send_job, send_plan
@@ -38,11 +39,12 @@ class Outcome(enum.StrEnum):
 class Intake:
     """Takes announcements, one after another (the topic has one partition)."""
 
-    def __init__(self, desk: Desk, around: Surroundings, active: ActiveSet, key_of_people: bytes) -> None:
+    def __init__(self, desk: Desk, around: Surroundings, active: ActiveSet, key_of_people: bytes, consent: Consent) -> None:
         self._desk = desk
         self._around = around
         self._active = active
         self._key = key_of_people
+        self._consent = consent
 
     def sample_id(self, name: str) -> str:
         """Pseudonym of a sample."""
@@ -72,6 +74,7 @@ class Intake:
     def _admitted(self, announcement: Announcement, position: Position) -> Outcome:
         desk = self._desk
         samples = tuple(SampleName(name, self.sample_id(name)) for name in announcement.samples)
+        self._consent.announce([sample.sample_id for sample in samples], announcement.event.reanalysis)
         newest = self._newest(samples)
         if newest is not None and self._stands(newest):
             if newest.event_id == announcement.event_id:

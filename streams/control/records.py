@@ -15,6 +15,7 @@ from processors.land.readback import Verification
 from processors.land.store import DecisionRow, RevisionRow, SubmissionRow
 from schemas.events import Finding, SampleManifest
 from schemas.plan import Plan
+from streams.control.release_records import ReleaseRecords
 
 
 class Position(NamedTuple):
@@ -48,6 +49,11 @@ class Quarantined:
 
 class Records(Protocol):
     """The control plane's records. Calls block; a connection's errors propagate, and repeating a call is harmless."""
+
+    @property
+    def releases(self) -> ReleaseRecords:
+        """Releases of knowledge, pauses and consent."""
+        ...
 
     # --- submissions, plans, revisions
     def submission(self, submission_id: str) -> SubmissionRow | None: ...

@@ -75,6 +75,16 @@ def revision_id(submission: str, plan: str, base: str = "") -> str:
     return digest("revision", submission, plan, base)
 
 
+def delta_id(old_plan: str, new_plan: str, bases: Iterable[tuple[str, str]]) -> str:
+    """The step of some samples, each on a base (sample_id, revision_id), from one plan to another."""
+    return digest("delta", old_plan, new_plan, *[part for base in sorted(bases) for part in base])
+
+
+def delta_revision_id(delta: str, submission: str, base: str) -> str:
+    """The revision that a delta makes of a submission's samples that stand on one base."""
+    return digest("delta_revision", delta, submission, base)
+
+
 def result_id(revision: str, sample_id: str, allele: int, kind: str) -> str:
     """Id of a message on `results`; the same when it is sent again. `allele` is 0 for sample-level results."""
     return digest("result", revision, sample_id, allele, kind)

@@ -108,7 +108,7 @@ def _world(folder: Path, known: bool) -> tuple[Path, Resources]:
         ]
         activate(packs, clinvar.build(Request("clinvar", (_vcf(folder / "clinvar.vcf", said[::2]),), packs, BUILD, "1", opened)))
         seen = [f"1\t{p}\t.\t{r}\t{a}\t.\tPASS\tAF=0.01" for p, r, a in small]
-        activate(packs, frequency.build(_vcf(folder / "frequency.vcf", seen[::2]), packs, opened, name="seen", version="1"))
+        activate(packs, frequency.build(Request("frequency", (_vcf(folder / "frequency.vcf", seen[::2]),), packs, BUILD, "1", opened)))
     lines = [f"1\t{p}\t.\t{r}\t{a}\t30\tPASS\t{info}\tGT:GQ:DP:AD:PS\t0|1:30:20:10,10:5" for p, r, a, info in records]
     sample = _vcf(folder / "sample.vcf", lines, "person")
     return sample, Resources.load(plan_for(packs, BUILD), packs, "cpu", AnnotationCache(_CACHE) if known else None)

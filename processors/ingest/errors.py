@@ -6,6 +6,7 @@ Offsets are bytes of the *uncompressed* text, record numbers count data records 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 
 class SourceError(Exception):
@@ -21,9 +22,17 @@ class SourceError(Exception):
         )
         super().__init__(f"{path}{f' ({where})' if where else ''}: {problem}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _raised_elsewhere, (type(self), self.path, self.problem, self.offset, self.record)
+
     def at_record(self, record: int) -> SourceError:
         """The same error, told with the number of the record that could not be read."""
         return self if self.record >= 0 else type(self)(self.path, self.problem, offset=self.offset, record=record)
+
+
+def _raised_elsewhere(kind: type[SourceError], path: Path, problem: str, offset: int, record: int) -> SourceError:
+    """The error of another process."""
+    return kind(path, problem, offset=offset, record=record)
 
 
 class SourceMissing(SourceError):

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from processors.knowledge.allele_columns import MOST_CODES
+from processors.knowledge.allele_columns import MISSING, MOST_CODES
 from processors.knowledge.allele_runs import Run, take_strings
 from processors.knowledge.pack import PackError
 from processors.knowledge.strings import StringTable
@@ -29,10 +29,11 @@ _KEYS_END = 1 << 64
 
 @dataclass
 class Merged:
-    """What came of a merge: rows of the pack, words of its `code` columns."""
+    """What came of a merge: rows of the pack, words of its `code` columns, greatest values of the columns for which they are asked."""
 
     rows: int = 0
     words: dict[str, list[str]] = field(default_factory=dict)
+    maxima: dict[str, float | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,17 +50,7 @@ def merge_runs(folders: list[Path], recipe: Recipe, target: Path, tally: Counter
     """Write the arrays of a pack into `target`. Runs come in the order in which the source was read."""
     runs = [Run(folder) for folder in folders]
     merged = Merged()
-    codes = {}
-    for column in recipe.columns:
-        if column.dtype == "code":
-            words = sorted({"", *(word for run in runs for word in run.words(column.name))})
-            if len(words) > MOST_CODES:
-                raise PackError(f"column {column.name} has {len(words):,} different words; make it a text column")
-            merged.words[column.name] = words
-            place = {word: code for code, word in enumerate(words)}
-            kind = np.uint8 if len(words) <= 1 << 8 else np.uint16
-            for run in runs:
-                codes[run.folder, column.name] = np.array([place[word] for word in run.words(column.name)], dtype=kind)
+    codes = _shared_codes(runs, recipe, merged)
     files: dict[str, _ArrayFile] = {}
 
     def put(name: str, values: npt.NDArray[Any]) -> None:
@@ -81,12 +72,34 @@ def merge_runs(folders: list[Path], recipe: Recipe, target: Path, tally: Counter
                     parts = [codes[run.folder, column.name][run.array(column.name)[a:b]] for run, a, b in span.runs]
                     put(column.name, np.concatenate(parts)[span.chosen])
                 else:
-                    put(column.name, _column(span, column.name)[span.chosen])
+                    values = _column(span, column.name)[span.chosen]
+                    put(column.name, values)
+                    if column.name in recipe.maxima:
+                        known = values[~np.isnan(values)] if column.dtype == "f4" else values[values != MISSING[column.dtype]]
+                        greatest = known.max().item() if len(known) else 0
+                        merged.maxima[column.name] = max(merged.maxima.get(column.name, 0), greatest)
             merged.rows += len(keys)
     finally:
         for file in files.values():
             file.close()
     return merged
+
+
+def _shared_codes(runs: list[Run], recipe: Recipe, merged: Merged) -> dict[tuple[Path, str], npt.NDArray[Any]]:
+    """Of each run's own codes the pack's, by run and `code` column; the words go to `merged`."""
+    codes = {}
+    for column in recipe.columns:
+        if column.dtype != "code":
+            continue
+        words = sorted({"", *(word for run in runs for word in run.words(column.name))})
+        if len(words) > MOST_CODES:
+            raise PackError(f"column {column.name} has {len(words):,} different words; make it a text column")
+        merged.words[column.name] = words
+        place = {word: code for code, word in enumerate(words)}
+        kind = np.uint8 if len(words) <= 1 << 8 else np.uint16
+        for run in runs:
+            codes[run.folder, column.name] = np.array([place[word] for word in run.words(column.name)], dtype=kind)
+    return codes
 
 
 def _ranges(runs: list[Run], recipe: Recipe, tally: Counter[str], tell: Callable[[float], None]) -> Iterator[_Range]:

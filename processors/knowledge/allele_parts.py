@@ -53,7 +53,8 @@ class Recipe:
     `preference`: names of numeric columns, most important first, that say which of several rows of one allele is kept: the least value,
     with a `-` before the name the greatest; names that are no columns are given in the rows and not stored. `duplicates` says the same in
     words. `filtered`: name of a boolean in the rows: the record failed the source's own filter. `covered`: BED of the regions that the
-    source covers; `floor`: value of `main` below which it lists no allele.
+    source covers; `floor`: value of `main` below which it lists no allele. `maxima`: columns whose greatest value the manifest tells.
+    `empty`: what is wrong with a file of which no row can be used.
     """
 
     columns: tuple[Column, ...]
@@ -64,6 +65,8 @@ class Recipe:
     filtered: str = ""
     covered: Path | None = None
     floor: float = 0.0
+    maxima: tuple[str, ...] = ()
+    empty: str = "holds no row that can be used"
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -121,7 +124,7 @@ def finish_pack(
     """Merge sorted runs in `work` into a pack. `tally` is added to. Raises SourceRefused where there is no row."""
     if not runs:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(tally.items()) if count)
-        raise SourceRefused(f"{_names(request)}: holds no row that can be used ({reasons or 'no record'})")
+        raise SourceRefused(f"{', '.join(map(str, request.files))}: {recipe.empty} ({reasons or 'no record'})")
     table = request.genome.table if request.genome is not None else None
     regions = covered_arrays(recipe.covered, table) if recipe.covered is not None and table is not None else {}
     pack = work / "pack"
@@ -149,6 +152,7 @@ def finish_pack(
         "floor": recipe.floor,
         "covered_regions": bool(regions),
         "duplicates": recipe.duplicates,
+        **({"maxima": merged.maxima} if recipe.maxima else {}),
         **recipe.extra,
         **extra,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,7 +16,6 @@ from streams.cli.session import notes, out, print_json, session_of
 
 if TYPE_CHECKING:
     from processors.knowledge.pack import Pack
-    from processors.knowledge.sources.frequency import Declaration
 
 
 class Source(StrEnum):
@@ -44,7 +44,7 @@ def build_(
     field: Annotated[str, typer.Option("--field", metavar="KEY", help="frequency: INFO key of the frequency.")] = "AF",
     floor: Annotated[float, typer.Option("--floor", min=0.0, max=1.0, help="frequency: below it the source lists no allele.")] = 0.0,
     covered: Annotated[Path | None, typer.Option("--covered", metavar="BED", help="frequency: regions that the source covers.")] = None,
-    licence: Annotated[str, typer.Option("--licence", help="frequency: open, research, commercial, unknown.")] = "unknown",
+    licence: Annotated[str, typer.Option("--licence", help="open, non_commercial, commercial, unknown; default: the kind's.")] = "",
     date: Annotated[str, typer.Option("--date", metavar="DATE", help="Date of the release, 2026-01-31.")] = "",
     json: Annotated[bool, typer.Option("--json", help="The pack as JSON.")] = False,
 ) -> int:
@@ -54,7 +54,6 @@ def build_(
     [bold]riverseq knowledge build frequency gnomad.sites.vcf.gz --build GRCh38 --version 4.1 --floor 0.0002[/bold]
     """
     from processors.knowledge.pack import active_packs
-    from processors.knowledge.sources.frequency import Declaration
     from schemas.assembly import canonical_build
 
     session = session_of(context)
@@ -68,9 +67,9 @@ def build_(
     root = session.packs()
     if "genome" not in active_packs(root, assembly):
         raise WrongUse(f"build {build!r} has no genome here; add it first with `riverseq reference add {assembly}`")
-    declared = Declaration(field, floor, covered, licence, date)
+    options = {"field": field, "floor": str(floor), "covered": str(covered or "")} if source == Source.FREQUENCY else {}
     with notes().status(f"compiling {file.name}"):
-        pack = compile_source(source, file, root, assembly, version, name, declared)
+        pack = compile_source(source, file, root, assembly, version, name, date, licence, options)
     if json:
         print_json(
             {"kind": pack.kind, "name": pack.name, "version": pack.version, "build": pack.build, "digest": pack.digest, "rows": pack.rows}
@@ -81,19 +80,24 @@ def build_(
 
 
 def compile_source(
-    source: Source | str, file: Path, root: Path, build: str, version: str, name: str = "", declared: Declaration | None = None
+    source: Source | str,
+    file: Path,
+    root: Path,
+    build: str,
+    version: str,
+    name: str = "",
+    date: str = "",
+    licence: str = "",
+    options: Mapping[str, str] | None = None,
 ) -> Pack:
     """Pack of a knowledge file below `root`, made active. The build's genome must be there. Raises SourceRefused, PackError."""
     from processors.knowledge.genome import Genome
     from processors.knowledge.pack import activate, active_packs
-    from processors.knowledge.source import Request
-    from processors.knowledge.sources import clinvar, frequency
+    from processors.knowledge.source import Request, build_source
 
     genome = Genome(active_packs(root, build)["genome"])
-    if source == Source.CLINVAR:
-        pack = clinvar.build(Request("clinvar", (file,), root, build, version, genome, name, declared.date if declared else ""))
-    else:
-        pack = frequency.build(file, root, genome, name=name or stem(file), version=version, declared=declared)
+    chosen = name or (stem(file) if source == Source.FREQUENCY else "")
+    pack = build_source(Request(str(source), (file,), root, build, version, genome, chosen, date, licence, options or {}))
     activate(root, pack)
     return pack
 

@@ -105,7 +105,7 @@ def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
         genome,
         build_transcripts(folder / "genes.gff3", packs, table, name="genes", version="1", genome=Genome(genome)),
         clinvar.build(Request("clinvar", (known,), packs, BUILD, "2026-01", Genome(genome))),
-        frequency.build(common, packs, Genome(genome), name="common", version="1"),
+        frequency.build(Request("frequency", (common,), packs, BUILD, "1", Genome(genome), "common")),
         bundled_model_pack(packs),
     ):
         activate(packs, pack)

@@ -19,9 +19,10 @@ from processors.ingest.contigs import ContigResolver
 from processors.ingest.faults import Fault
 from processors.ingest.normalise import Normalised, normalise
 from processors.ingest.source import Source, SourceHeader, take_header
+from processors.knowledge.bgzf_ranges import Range, RangeSource
 from processors.knowledge.genome import Genome
 from processors.knowledge.sites_text import allele_faults, changes, count_alts, expand, split, take
-from processors.knowledge.sources.refused import SourceRefused
+from processors.knowledge.sources.refused import RecordRefused, SourceRefused
 from schemas.chunks import Flag
 from schemas.identity import allele_ids
 
@@ -83,7 +84,7 @@ class SitesFile:
 
     path: Path
     genome: Genome
-    source: Source
+    source: Source | RangeSource
     header: SourceHeader
     begun: bytes
     resolver: ContigResolver
@@ -106,20 +107,28 @@ class SitesFile:
                 spans = np.empty((len(lines), _COLUMNS, 2), dtype=np.int32)
                 bad = split(text, lines, spans)
                 if bad >= 0:
-                    raise SourceRefused(f"{self.path}: data record {record + bad + 1} has fewer than 8 columns; is this a VCF?")
+                    raise RecordRefused(self.path, record + bad, " has fewer than 8 columns; is this a VCF?")
                 block = self._block(text, spans, lines[:, 1], record)
                 record += len(lines)
                 self.tally["records"] = record
-                self._judge_build()
+                judge_build(str(self.path), self.genome, self.tally)
                 yield block
             self.sha256 = self.source.digest()
         finally:
-            self.source.close()
+            self.close()
+
+    def close(self) -> None:
+        self.source.close()
+
+    def __enter__(self) -> SitesFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def require_alleles(self) -> None:
-        """Raises SourceRefused where none of the file's alleles lies on the build: it would answer "absent" for everything."""
-        if self.tally["alleles"] == 0:
-            raise SourceRefused(f"{self.path}: no allele of it lies on {self.genome.table.build} ({self._left_out()})")
+        """See the function `require_alleles`."""
+        require_alleles(str(self.path), self.genome, self.tally)
 
     def _texts(self) -> Iterator[U8]:
         """Blocks of whole lines."""
@@ -190,33 +199,45 @@ class SitesFile:
         self.tally["alleles"] += len(found.starts)
         self.tally["ref_unknown"] += int(((found.flags & np.uint32(int(Flag.REF_UNKNOWN))) != 0).sum())
 
-    def _judge_build(self) -> None:
-        wrong = self.tally[Fault.BAD_REF.reason]
-        checkable = wrong + self.tally["alleles"] - self.tally["ref_unknown"]
-        if wrong >= MIN_CONTRADICTIONS and wrong > MAX_CONTRADICTION * checkable:
-            raise SourceRefused(
-                f"{self.path}: REF contradicts {self.genome.table.build} in {wrong:,} of {checkable:,} alleles that can be checked "
-                "so far; is this file of another build?"
-            )
 
-    def _left_out(self) -> str:
-        reasons = (f"{reason} {count:,}" for reason, count in sorted(self.tally.items()) if count and reason not in ("records", "alleles"))
-        return ", ".join([f"{self.tally['records']:,} records", *reasons])
+def judge_build(name: str, genome: Genome, tally: Counter[str]) -> None:
+    """Raises SourceRefused where what was read so far contradicts the genome more often than single bad records can."""
+    wrong = tally[Fault.BAD_REF.reason]
+    checkable = wrong + tally["alleles"] - tally["ref_unknown"]
+    if wrong >= MIN_CONTRADICTIONS and wrong > MAX_CONTRADICTION * checkable:
+        raise SourceRefused(
+            f"{name}: REF contradicts {genome.table.build} in {wrong:,} of {checkable:,} alleles that can be checked so far; "
+            "is this file of another build?"
+        )
 
 
-def open_sites(path: Path, genome: Genome) -> SitesFile:
-    """A VCF or BCF, its header read. Raises ingest.errors.SourceError where it is none, SourceRefused where it names another build."""
+def require_alleles(name: str, genome: Genome, tally: Counter[str]) -> None:
+    """Raises SourceRefused where none of the alleles lies on the build: such a file would answer "absent" for everything."""
+    if tally["alleles"] == 0:
+        reasons = (f"{reason} {count:,}" for reason, count in sorted(tally.items()) if count and reason not in ("records", "alleles"))
+        left_out = ", ".join([f"{tally['records']:,} records", *reasons])
+        raise SourceRefused(f"{name}: no allele of it lies on {genome.table.build} ({left_out})")
+
+
+def open_sites(path: Path, genome: Genome, span: Range | None = None) -> SitesFile:
+    """A VCF or BCF, its header read; with `span` only those of its lines are given, their records counted from the span's first.
+
+    Raises ingest.errors.SourceError where it is none, SourceRefused where it names another build.
+    """
     source = Source(path)
     try:
         header, begun = take_header(source)
+        build = genome.table.build
+        if header.build_hint and header.build_hint != build:
+            raise SourceRefused(f"{path}: its header names {header.build_hint}, asked for is {build}; give the file of {build}")
     except BaseException:
         source.close()
         raise
-    build = genome.table.build
-    if header.build_hint and header.build_hint != build:
-        source.close()
-        raise SourceRefused(f"{path}: its header names {header.build_hint}, asked for is {build}; give the file of {build}")
-    return SitesFile(path, genome, source, header, begun, ContigResolver(genome.table, header.contigs))
+    resolver = ContigResolver(genome.table, header.contigs)
+    if span is None:
+        return SitesFile(path, genome, source, header, begun, resolver)
+    source.close()
+    return SitesFile(path, genome, RangeSource(path, span), header, b"", resolver)
 
 
 def select_alleles(found: Normalised, rows: I64) -> Normalised:

@@ -73,7 +73,7 @@ def test_clinvar_and_frequencies_agree_with_bcftools_on_every_allele(real_data: 
         genome,
         build_transcripts(folder / "chr21.GRCh38.ensembl.gff3.gz", packs, loaded.table, name="e", version="1"),
         clinvar.build(Request("clinvar", (folder / CLINVAR,), packs, loaded.table.build, "2017-04-04", loaded)),
-        frequency.build(folder / FREQUENCY, packs, loaded, name="1000G", version="3"),
+        frequency.build(Request("frequency", (folder / FREQUENCY,), packs, loaded.table.build, "3", loaded, "1000G")),
     ):
         activate(packs, pack)
     # the sample as it came (`chr21`, several ALTs a record), and as bcftools rewrote it: our keys must make the two one

@@ -31,8 +31,11 @@ _EXPECTED = frozenset(
     {
         "streams.cli.failures.CommandFailed",
         "processors.ingest.errors.SourceError",
+        "processors.knowledge.download.DownloadFailed",
         "processors.knowledge.genome.GenomeError",
         "processors.knowledge.gff_lines.GeneModelError",
+        "processors.knowledge.liftover.chain.ChainRefused",
+        "processors.knowledge.liftover.lift.LiftRefused",
         "processors.knowledge.pack.PackError",
         "processors.knowledge.sources.sites.SourceRefused",
         "processors.land.client.StoreError",

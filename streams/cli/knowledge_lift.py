@@ -31,8 +31,8 @@ def lift(
     Build the lifted file as any other: [bold]riverseq knowledge build clinvar clinvar.vcf.gz --build GRCh38 --version ...[/bold]
     """
     from processors.knowledge.genome import Genome
-    from processors.knowledge.liftover.chain import ChainRefused, read_chains
-    from processors.knowledge.liftover.lift import LiftRefused, lift_file
+    from processors.knowledge.liftover.chain import read_chains
+    from processors.knowledge.liftover.lift import lift_file
     from processors.knowledge.pack import active_packs
     from schemas.assembly import canonical_build, contig_table
 
@@ -49,13 +49,10 @@ def lift(
     rejects = output.with_name(output.name.removesuffix(".vcf.gz") + ".unlifted.vcf.gz")
     keys = tuple(key for key in swap.split(",") if key)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    try:
-        chains = read_chains(chain, contig_table(old), genome.table)
-        with Progress(*columns, console=notes(), transient=True) as bar:
-            task = bar.add_task(f"lifting {file.name}", total=1.0)
-            report = lift_file(file, output, rejects, chains, genome, swap=keys, progress=lambda share: bar.update(task, completed=share))
-    except (ChainRefused, LiftRefused) as error:
-        raise WrongUse(str(error)) from error
+    chains = read_chains(chain, contig_table(old), genome.table)
+    with Progress(*columns, console=notes(), transient=True) as bar:
+        task = bar.add_task(f"lifting {file.name}", total=1.0)
+        report = lift_file(file, output, rejects, chains, genome, swap=keys, progress=lambda share: bar.update(task, completed=share))
     lost = dict(sorted(report.left_out.items()))
     if json:
         print_json(

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 from streams.cli.failures import WrongUse
+from streams.cli.install import install_reference
 from streams.cli.reference_options import options
 from streams.cli.session import notes, out, print_json, session_of
 
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Genomes and gene models.", no_args_is_help=True)
     group.command("add")(add)
+    group.command("install")(install_reference)
     group.command("list")(list_)
     group.command("options")(options)
     app.add_typer(group, name="reference")

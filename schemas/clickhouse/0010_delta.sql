@@ -165,21 +165,24 @@ GROUP BY sample_id, allele_id, record, alt_index, transcript;
 -- the finding's own transcript.
 CREATE OR REPLACE VIEW finding_current AS
 SELECT
-    f.* REPLACE (
+    f.* EXCEPT (published_at) REPLACE (
         arrayConcat(f.reasons, c.reasons) AS reasons,
-        if(f.first_seen = 0, r.published_at, f.first_seen) AS first_seen,
-        if(f.evidence_changed = 0, r.published_at, f.evidence_changed) AS evidence_changed
+        if(f.first_seen = 0, f.published_at, f.first_seen) AS first_seen,
+        if(f.evidence_changed = 0, f.published_at, f.evidence_changed) AS evidence_changed
     ),
     f.start + 1 AS position
 FROM (
-    SELECT * FROM finding FINAL
-    WHERE (revision_id, sample_id) IN (SELECT revision_id, sample_id FROM revision_current)
-        AND (revision_id, sample_id, allele_id, record, alt_index) NOT IN (
-            SELECT revision_id, sample_id, allele_id, record, alt_index FROM superseded
-            WHERE (by_revision, sample_id) IN (SELECT revision_id, sample_id FROM revision_current)
-        )
+    SELECT o.*, r.published_at AS published_at
+    FROM (
+        SELECT * FROM finding FINAL
+        WHERE (revision_id, sample_id) IN (SELECT revision_id, sample_id FROM revision_current)
+            AND (revision_id, sample_id, allele_id, record, alt_index) NOT IN (
+                SELECT revision_id, sample_id, allele_id, record, alt_index FROM superseded
+                WHERE (by_revision, sample_id) IN (SELECT revision_id, sample_id FROM revision_current)
+            )
+    ) AS o
+    INNER JOIN revision_current AS r ON r.revision_id = o.revision_id AND r.sample_id = o.sample_id
 ) AS f
-INNER JOIN revision_current AS r ON r.revision_id = f.revision_id AND r.sample_id = f.sample_id
 LEFT ANY JOIN compound_reason_current AS c
     ON c.sample_id = f.sample_id AND c.allele_id = f.allele_id
     AND c.record = f.record AND c.alt_index = f.alt_index AND c.transcript = f.transcript;

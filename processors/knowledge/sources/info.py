@@ -46,13 +46,11 @@ def numbers(text: U8, spans: I32, alt: I32 | None) -> npt.NDArray[np.float64]:
     return out
 
 
-def words(text: U8, spans: I32, alt: I32 | None) -> list[str]:
-    """Values of a key as text, empty where missing or `.`; `alt` as in `numbers`."""
-    own = np.empty((len(spans), 2), dtype=np.int32)
-    _own(text, spans, alt if alt is not None else np.zeros(len(spans), dtype=np.int32), own)
-    raw = text.tobytes()
-    found = [raw[a:b].decode(errors="replace") if b > a else "" for a, b in own.tolist()]
-    return ["" if word == "." else word for word in found]
+def word_codes(text: U8, spans: I32, alt: I32 | None, vocabulary: Sequence[str]) -> I32:
+    """Place of each value in a vocabulary; -1 where missing (`.`, `NA`), -2 for a word that is not in it. `alt` as in `numbers`."""
+    out = np.empty(len(spans), dtype=np.int32)
+    _word_codes(text, spans, alt if alt is not None else np.zeros(len(spans), dtype=np.int32), *key_table(vocabulary), out)
+    return out
 
 
 def present(spans: I32) -> npt.NDArray[np.bool_]:
@@ -150,18 +148,6 @@ def _numbers(text, spans, alt, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _own(text, spans, alt, out):  # type: ignore[no-untyped-def]
-    for i in range(spans.shape[0]):
-        out[i, 0] = 0
-        out[i, 1] = 0
-        if spans[i, 0] >= 0:
-            a, b = _place(text, spans[i, 0], spans[i, 1], alt[i])
-            if a >= 0:
-                out[i, 0] = a
-                out[i, 1] = b
-
-
-@njit(cache=True, nogil=True)
 def _filter_failed(text, spans, out):  # type: ignore[no-untyped-def]
     for i in range(spans.shape[0]):
         a, b = spans[i, 0], spans[i, 1]
@@ -189,3 +175,16 @@ def _filter_bits(text, spans, offsets, data, order, out):  # type: ignore[no-unt
                 return i
             at = stop + 1
     return -1
+
+
+@njit(cache=True, nogil=True)
+def _word_codes(text, spans, alt, offsets, data, order, out):  # type: ignore[no-untyped-def]
+    for i in range(spans.shape[0]):
+        out[i] = -1
+        if spans[i, 0] < 0:
+            continue
+        a, b = _place(text, spans[i, 0], spans[i, 1], alt[i])
+        if a < 0 or a == b or (b - a == 1 and text[a] == 46) or (b - a == 2 and text[a] == 78 and text[a + 1] == 65):
+            continue
+        found = _key_at(text, a, b, offsets, data)
+        out[i] = order[found] if found >= 0 else -2

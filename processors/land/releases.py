@@ -69,7 +69,7 @@ class ReleaseStatus:
 
 @dataclass(frozen=True)
 class Standing:
-    """Current samples of a build under one effective plan (that of their revision, or the newest under which it was carried)."""
+    """Current samples of a build whose revision holds under one plan: its own, or a later one that changes nothing of it."""
 
     plan_id: str
     allowed: bool  # take part in re-interpretation
@@ -139,23 +139,14 @@ def _releases(client: Client, where: str, parameters: Mapping[str, Any]) -> list
 
 # --- samples ---------------------------------------------------------------------------------------------------------
 
-EFFECTIVE = """
-    SELECT s.sample_id AS sample_id, s.build AS build, s.revision_id AS revision_id,
-        if(empty(c.plan_id), s.plan_id, c.plan_id) AS plan_id
-    FROM sample_current AS s
-    LEFT JOIN (
-        SELECT sample_id, revision_id, argMax(plan_id, carried_at) AS plan_id FROM carried GROUP BY sample_id, revision_id
-    ) AS c ON c.sample_id = s.sample_id AND c.revision_id = s.revision_id"""
-"""Current samples with the plan under which their revision holds."""
-
 REFUSING = "SELECT sample_id FROM reanalysis GROUP BY sample_id HAVING NOT argMax(allowed, version)"
 """Samples that take no part in re-interpretation."""
 
 
 def standing(client: Client, build: str) -> list[Standing]:
-    """Current samples of a build, counted by effective plan and by whether they take part."""
+    """Current samples of a build, counted by the plan under which they hold and by whether they take part."""
     sql = f"""
-        SELECT plan_id, sample_id NOT IN ({REFUSING}) AS taking, count() FROM ({EFFECTIVE})
+        SELECT plan_id, sample_id NOT IN ({REFUSING}) AS taking, count() FROM sample_plan
         WHERE build = {{build:String}} GROUP BY plan_id, taking ORDER BY plan_id, taking"""
     return [Standing(str(plan), bool(allowed), int(count)) for plan, allowed, count in client.rows(sql, {"build": build})]
 

@@ -103,7 +103,7 @@ class Releases:
             self._tell(row, ReleaseState.RUNNING)
             self._desk.points.reach(FailPoint.RELEASE_TOLD)
             left = self._standing.left(row)
-            status = ReleaseStatus(ReleaseState.RUNNING, samples=left, changed_at=self._desk.clock.now())
+            status = ReleaseStatus(_begun(left), samples=left, changed_at=self._desk.clock.now())
             self._records.record_status(row.release_id, status)
             self._desk.points.reach(FailPoint.RELEASE_RUNNING)
             self._seen = None
@@ -190,7 +190,8 @@ class Releases:
             -1, -1, -1, now,
         )  # fmt: skip
         self._tell(row, ReleaseState.RUNNING)
-        self._records.record(row, ReleaseStatus(ReleaseState.RUNNING, samples=self._standing.left(row), changed_at=now))
+        left = self._standing.left(row)
+        self._records.record(row, ReleaseStatus(_begun(left), samples=left, changed_at=now))
         logger().info("release", kind=kind, name=pack.name, version=pack.version, build=build, how="activated without a command")
         return True
 
@@ -229,6 +230,10 @@ class Releases:
         if fresh.state is not status.state:
             logger().info("release", kind=row.kind, name=row.name, version=row.version, state=fresh.state.value, detail=fresh.detail)
         return True
+
+
+def _begun(left: int) -> ReleaseState:
+    return ReleaseState.RUNNING if left else ReleaseState.DONE
 
 
 def _shares(one: ReleaseRow, other: ReleaseRow) -> bool:

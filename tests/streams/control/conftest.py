@@ -346,6 +346,8 @@ def _alleles(records: Sequence[int], samples: int) -> pa.RecordBatch:
         "clinvar_id": [chunks.NONE for _ in records],
         "frequency_answer": [2 for _ in records],
         "frequency": [float("nan") for _ in records],
+        "frequency_source": [chunks.NO_SOURCE for _ in records],
+        "looked_up": [[] for _ in records],
         "scored": [3 for _ in records],
         "score": [float("nan") for _ in records],
     }

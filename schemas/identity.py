@@ -80,9 +80,9 @@ def delta_id(old_plan: str, new_plan: str, bases: Iterable[tuple[str, str]]) -> 
     return digest("delta", old_plan, new_plan, *[part for base in sorted(bases) for part in base])
 
 
-def delta_revision_id(delta: str, submission: str, base: str) -> str:
-    """The revision that a delta makes of a submission's samples that stand on one base."""
-    return digest("delta_revision", delta, submission, base)
+def delta_revision_id(submission: str, old_plan: str, new_plan: str, base: str, sample_ids: Iterable[str]) -> str:
+    """The revision that a step from one plan to another makes of those of a submission's samples, on one base, that it touches."""
+    return digest("delta_revision", submission, old_plan, new_plan, base, *sorted(sample_ids))
 
 
 def result_id(revision: str, sample_id: str, allele: int, kind: str) -> str:

@@ -49,6 +49,15 @@ class FailPoint(enum.StrEnum):
     ANNOUNCED = "outbox.sent"  # all results are delivered, `announced` is not written
     DELETE_EPOCH = "delete.epoch"  # the epoch is raised, rows are not deleted
 
+    DELTA_KEYS = "delta.keys"  # the alleles that a release reaches are found, nothing is sent
+    DELTA_CHUNK = "delta.chunk"  # some of its chunks are sent
+    DELTA_SENT = "delta.sent"  # all of its chunks are sent
+    DELTA_LANDED = "delta.landed"  # what the plan says of them is landed, nothing is written of samples
+    DELTA_REVISIONS = "delta.revisions"  # revisions are written, their rows are not
+    DELTA_ROWS = "delta.rows"  # rows are written, nothing is read back
+    DELTA_CARRIED = "delta.carried"  # untouched samples stand under the new plan, the others are not published
+    DELTA_PUBLISHED = "delta.published"  # the publication rows are written, nothing is announced
+
     RELEASE_ROW = "release.row"  # a release is admitted and written, its pack is not active
     RELEASE_ACTIVE = "release.active"  # its pack is active, nobody is told
     RELEASE_TOLD = "release.told"  # knowledge.releases says so, its status does not

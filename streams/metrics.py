@@ -94,4 +94,10 @@ class Metrics:
         )
         self.readback_seconds = histogram("readback_seconds", "Time of one read-back of a submission")
         self.announced = counter("announced_total", "Results announced", "kind")
+        # a release and the samples on file: what changed, what it reached, how long each step took
+        self.delta_seconds = histogram("delta_seconds", "Time of one step of a delta", "step")
+        self.delta_keys = counter("delta_changed_keys_total", "Keys that releases changed", "kind")
+        self.delta_alleles = counter("delta_alleles_total", "Alleles on file that releases reached")
+        # outcome is touched (a new revision), carried (unchanged under the new plan) or dropped (changed meanwhile)
+        self.delta_samples = counter("delta_samples_total", "Samples brought under a new plan", "outcome")
         self.disk_free = gauge("disk_free_bytes", "Free bytes where the state folder lies")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -40,9 +40,20 @@ class Batch:
             "evidence": self.new.evidence_key,
         }
 
-    def revision_of(self, base: PublicationRow) -> str:
-        """Id of the revision that this delta makes on a base; samples of one file on one base share it."""
-        return identity.delta_revision_id(self.delta_id, base.submission_id, base.revision_id)
+    def revisions(self, touched: Iterable[PublicationRow]) -> dict[str, str]:
+        """Sample → id of the revision that this step makes of it. Samples of one file that stand on one base share one.
+
+        It depends on the samples that are touched, not on which others were looked at with them: whatever was done already when a
+        process died, the same revisions follow.
+        """
+        together: dict[tuple[str, str], list[str]] = {}
+        for row in touched:
+            together.setdefault((row.submission_id, row.revision_id), []).append(row.sample_id)
+        return {
+            sample: identity.delta_revision_id(submission, self.old.plan_id, self.new.plan_id, base, samples)
+            for (submission, base), samples in together.items()
+            for sample in samples
+        }
 
 
 MEMBERS = """SELECT sample_id, revision_id, submission_id, call_set, root, number, epoch FROM publication FINAL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ def delta_chunks(batch: Batch, alleles: OnFile, lane: str) -> Iterator[Chunk]:
     borders = np.append(np.flatnonzero(np.concatenate([[True], contigs[1:] != contigs[:-1]])), len(contigs))
     size = batch.new.cutting.alleles
     ordinal = 0
-    for first, end in zip(borders[:-1], borders[1:], strict=True):
+    for first, end in pairwise(borders):
         for low in range(int(first), int(end), size):
             high = min(low + size, int(end))
             yield _chunk(batch, alleles.take(np.arange(low, high)), str(contigs[low]), ordinal, lane)

@@ -14,6 +14,9 @@ from processors.land.client import Client
 from processors.land.keys import record_token
 
 _BY_SAMPLE = ("calls", "fault", "finding", "compound", "structural")
+"""Tables of rows that carry their sample's epoch."""
+_BY_REVISION = (("superseded", "by_revision"), ("reclassified", "revision_id"))
+"""Tables of rows whose revision does, and the column that names it."""
 
 
 def next_epoch(client: Client, sample_id: str) -> int:
@@ -38,6 +41,10 @@ def delete_sample(client: Client, sample_id: str, epoch: int, raised: Callable[[
     for table in _BY_SAMPLE:
         gone = "sample_id = {id:String} AND epoch < {epoch:UInt32}"
         # a mutation looks at every part: ask first, the question reads one sorted column
+        if client.value(f"SELECT count() FROM {table} WHERE {gone}", parameters):
+            client.command(f"ALTER TABLE {table} DELETE WHERE {gone}", parameters)
+    for table, revision in _BY_REVISION:
+        gone = f"sample_id = {{id:String}} AND {revision} IN (SELECT revision_id FROM revision WHERE epoch < {{epoch:UInt32}})"
         if client.value(f"SELECT count() FROM {table} WHERE {gone}", parameters):
             client.command(f"ALTER TABLE {table} DELETE WHERE {gone}", parameters)
     _forget(client, sample_id, epoch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -44,6 +44,8 @@ class PublicationRow:
     actor: str
     reason: str
     published_at: int
+    root: str = ""
+    """The full revision on which this one stands; itself where it is one."""
 
 
 _COLUMNS = tuple(field.name for field in fields(PublicationRow))
@@ -82,19 +84,32 @@ def publish(
             revision_id, sample, submission_id, call_set(submission_id, plan), plan.plan_id, plan.build, plan.annotation_key,
             plan.lookup_key, plan.score_key, submission.ordinal, revision.number, revision.base, revision.kind, revision.epoch,
             not without and checked.ok, found.variants_in, found.landed, found.quarantined, found.findings,
-            actor, reason, at,
+            actor, reason, at, revision_id,
         )
         for sample, found in sorted(checked.samples.items())
     )  # fmt: skip
     if rows:
-        values = [[_plain(getattr(row, name)) for name in _COLUMNS] for row in rows]
-        client.insert_rows("publication", _COLUMNS, values, record_token("publication", revision_id))
+        insert_publications(client, rows, record_token("publication", revision_id))
     return rows
+
+
+def insert_publications(client: Client, rows: Sequence[PublicationRow], token: str) -> None:
+    """Write publications in one insert: all of them are seen, or none."""
+    client.insert_rows("publication", _COLUMNS, [[_plain(getattr(row, name)) for name in _COLUMNS] for row in rows], token)
 
 
 def publications(client: Client, revision_id: str) -> tuple[PublicationRow, ...]:
     """The published samples of a revision; none where it is not published."""
     return _rows(client, "WHERE revision_id = {id:String} ORDER BY sample_id", {"id": revision_id})
+
+
+def publications_of(client: Client, pairs: Sequence[tuple[str, str]]) -> tuple[PublicationRow, ...]:
+    """The publications of (sample, revision) pairs, by sample."""
+    where = """WHERE (sample_id, revision_id) IN (
+        SELECT member, base FROM (SELECT {samples:Array(String)} AS members, {bases:Array(String)} AS revisions)
+        ARRAY JOIN members AS member, revisions AS base
+    ) ORDER BY sample_id"""
+    return _rows(client, where, {"samples": [pair[0] for pair in pairs], "bases": [pair[1] for pair in pairs]})
 
 
 def current(client: Client, sample_id: str) -> PublicationRow | None:
@@ -123,39 +138,64 @@ def record_announced(client: Client, revision_id: str, at: int) -> None:
 
 
 def findings_of(client: Client, row: PublicationRow, time: int) -> Iterator[Finding]:
-    """The Finding events of one published sample by place, with ids that are the same whenever they are made.
+    """The Finding events of one published sample by place, see `findings_of_many`."""
+    for _, finding in findings_of_many(client, [row], time):
+        yield finding
 
-    An allele that the file repeats is one finding: that of its first record. Reasons name the compounds of which it is a part, on the
-    finding's transcript, as the view `finding_current` does.
+
+def findings_of_many(client: Client, rows: Sequence[PublicationRow], time: int = -1) -> Iterator[tuple[PublicationRow, Finding]]:
+    """The Finding events that published samples' revisions hold, by sample and place, with ids that are the same whenever they are made.
+
+    Of a delta revision these are the changed ones. An allele that the file repeats is one finding: that of its first record. Reasons name
+    the compounds of which it is a part, on the finding's transcript, as the view `finding_current` does.
+    `time`: -1 for that of publication.
     """
-    sql = """SELECT contig, start, ref, alt, allele_id, gene, transcript, consequence, impact, hgvsc, hgvsp, zygosity, clinvar,
-            frequency, frequency_answer, score, score_answer, model, class, arrayConcat(f.reasons, c.named) AS reasons
-        FROM (SELECT * FROM finding FINAL WHERE revision_id = {revision:String} AND sample_id = {sample:String}) AS f
+    sql = """SELECT sample_id, contig, start, ref, alt, allele_id, gene, transcript, consequence, impact, hgvsc, hgvsp, zygosity, clinvar,
+            frequency, frequency_answer, score, score_answer, model, class, first_seen, evidence_changed,
+            arrayConcat(f.reasons, c.named) AS reasons
+        FROM (SELECT * FROM finding FINAL WHERE revision_id IN {revisions:Array(String)} AND sample_id IN {samples:Array(String)}) AS f
         LEFT ANY JOIN (
-            SELECT allele_id, record, alt_index, transcript, arraySort(groupUniqArray(concat(
+            SELECT sample_id, allele_id, record, alt_index, transcript, arraySort(groupUniqArray(concat(
                 multiIf(has(flags, 'worse'), 'compound:', has(flags, 'milder'), 'compound_milder:', 'compound_same:'), hgvsp))) AS named
             FROM compound FINAL
             ARRAY JOIN parts.allele_id AS allele_id, parts.record AS record, parts.alt_index AS alt_index
-            WHERE revision_id = {revision:String} AND sample_id = {sample:String} AND terms != 0
-            GROUP BY allele_id, record, alt_index, transcript
-        ) AS c USING (allele_id, record, alt_index, transcript)
-        ORDER BY allele_id, record, alt_index LIMIT 1 BY allele_id"""
-    for found in client.records(sql, {"revision": row.revision_id, "sample": row.sample_id}):
-        values = {name: value for name, value in found.items() if name not in ("start", "allele_id", "class", "reasons")}
-        yield Finding(
-            id=identity.result_id(row.revision_id, row.sample_id, found["allele_id"], "Finding"),
-            sample_id=row.sample_id,
-            submission_id=row.submission_id,
-            revision_id=row.revision_id,
-            revision=row.number,
-            plan_id=row.plan_id,
-            build=row.build,
-            position=found["start"] + 1,
-            class_=found["class"],
-            reasons=tuple(found["reasons"]),
-            time=time,
-            **values,
+            WHERE revision_id IN {roots:Array(String)} AND sample_id IN {samples:Array(String)} AND terms != 0
+            GROUP BY sample_id, allele_id, record, alt_index, transcript
+        ) AS c USING (sample_id, allele_id, record, alt_index, transcript)
+        ORDER BY sample_id, allele_id, record, alt_index LIMIT 1 BY sample_id, allele_id"""
+    by_sample = {row.sample_id: row for row in rows}
+    if len(by_sample) != len(rows):
+        raise ValueError("a sample's revisions are announced one after another")
+    parameters = {
+        "revisions": sorted({row.revision_id for row in rows}),
+        "roots": sorted({row.root or row.revision_id for row in rows}),
+        "samples": sorted(by_sample),
+    }
+    for found in client.records(sql, parameters):
+        row = by_sample[found["sample_id"]]
+        values = {name: value for name, value in found.items() if name not in _NOT_SENT}
+        yield (
+            row,
+            Finding(
+                id=identity.result_id(row.revision_id, row.sample_id, found["allele_id"], "Finding"),
+                sample_id=row.sample_id,
+                submission_id=row.submission_id,
+                revision_id=row.revision_id,
+                revision=row.number,
+                plan_id=row.plan_id,
+                build=row.build,
+                position=found["start"] + 1,
+                class_=found["class"],
+                reasons=tuple(found["reasons"]),
+                first_seen=found["first_seen"] or row.published_at,
+                evidence_changed=found["evidence_changed"] or row.published_at,
+                time=row.published_at if time < 0 else time,
+                **values,
+            ),
         )
+
+
+_NOT_SENT = ("sample_id", "start", "allele_id", "class", "reasons", "first_seen", "evidence_changed")
 
 
 def _rows(client: Client, where: str, parameters: Mapping[str, Any]) -> tuple[PublicationRow, ...]:

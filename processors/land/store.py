@@ -27,6 +27,7 @@ class RevisionStatus(enum.StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     DELETED = "deleted"
+    DELTA = "delta"  # of a release: written with its rows and published at once, never followed
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,7 @@ def build_app(settings: Settings, control: Control, health: Health, origin: str,
     _every(app, LOOK_EVERY, "progress", health, control.look)
     _every(app, ANNOUNCE_EVERY, "outbox", health, control.announce)
     _every(app, LOOK_EVERY, "releases", health, control.follow_releases)
+    _every(app, control.reconciler.wait, "reanalysis", health, control.reconcile)
     return app
 
 
@@ -128,7 +129,7 @@ def _message(raw: Any) -> Message:
     return Message(raw.topic, raw.partition, raw.offset, raw.key, raw.value or b"", headers, round((raw.timestamp or 0) * 1000))
 
 
-def _every(app: faust.App, seconds: float, part: str, health: Health, call: Callable[[], Any]) -> None:
+def _every(app: faust.App, pause: float | Callable[[], None], part: str, health: Health, call: Callable[[], Any]) -> None:
     async def beat() -> None:
         while not app.should_stop:
             try:
@@ -137,7 +138,10 @@ def _every(app: faust.App, seconds: float, part: str, health: Health, call: Call
                 health.hindered(part, f"{type(error).__name__}: {error}")
                 logger().exception("timer failed", part=part)
             health.beat()
-            await asyncio.sleep(seconds)
+            if callable(pause):
+                await asyncio.to_thread(pause)
+            else:
+                await asyncio.sleep(pause)
 
     app.task(beat)
 

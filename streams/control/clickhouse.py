@@ -12,6 +12,7 @@ from processors.land.readback import SampleFound, Verification
 from processors.land.store import DecisionRow, RevisionRow, SubmissionRow
 from schemas.events import Finding, SampleManifest
 from schemas.plan import Plan
+from streams.control.delta.records import DeltaRecords
 from streams.control.records import Landed, Position, Quarantined
 from streams.control.release_records import ReleaseRecords
 
@@ -25,6 +26,7 @@ class ClickHouseRecords:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.releases = ReleaseRecords(client)
+        self.deltas = DeltaRecords(client)
 
     # --- submissions, plans, revisions
     def submission(self, submission_id: str) -> SubmissionRow | None:

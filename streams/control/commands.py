@@ -164,7 +164,8 @@ class Commands:
                 return f"revision {revisions[-1].number} is read again from its file"
             return f"revision {revisions[-1].number} is in flight"
         try:
-            revision = self._again(submission, revisions)
+            with self._desk.lock:  # a delta gives numbers too
+                revision = self._again(submission, self._desk.records.revisions(submission.submission_id))
         except PackError as error:
             raise CommandRefused(f"no plan: {error}") from error
         self._intake.resume(submission)

@@ -12,6 +12,7 @@ from streams.broker import Message
 from streams.control import states
 from streams.control.commands import Commands
 from streams.control.consent import Consent
+from streams.control.delta.reconciler import Reconciler
 from streams.control.desk import Desk
 from streams.control.gate import Refused, Surroundings
 from streams.control.intake import Intake, Outcome
@@ -45,6 +46,9 @@ class Control:
         self.intake = Intake(desk, around, active, key_of_people, self.consent)
         self.watch = Watch(desk, self.intake, backlog)
         self.publisher = Publisher(desk, active, metrics)
+        self.reconciler = Reconciler(desk, active, self.publisher, metrics)
+        self.releases.reconciler = self.reconciler
+        self.publisher.behind = self.reconciler.poke
         self.commands = Commands(desk, self.intake, self.publisher, active, self.releases, self.consent)
         self._metrics = metrics
         self._worker = worker
@@ -98,11 +102,19 @@ class Control:
             self._metrics.events.labels("Receipt", "unreadable").inc()
             logger().warning("unreadable receipt", offset=message.offset, error=str(error))
             return
-        self.watch.receipt(receipt)
+        if not self.reconciler.receipt(receipt):
+            self.watch.receipt(receipt)
 
     def look(self) -> int:
         """Read ledgers, verify and publish what is complete; how many were published. Raises StoreError, BrokerError."""
         return sum(self.publisher.verify(flight) for flight in self.watch.look())
+
+    def reconcile(self) -> int:
+        """Bring current samples under the plan of their build, as far as can be done now. Raises StoreError, BrokerError."""
+        steps = 0
+        while self.reconciler.turn():
+            steps += 1
+        return steps
 
     def follow_releases(self) -> int:
         """Take up what was activated without a command and write how far the releases are. Raises StoreError, BrokerError."""

@@ -7,7 +7,7 @@ whose results are sent again with the same ids.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, groupby, islice
 
 from processors.knowledge.pack import PackError
@@ -16,9 +16,11 @@ from processors.land.readback import UnknownRevision, Verification
 from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
 from schemas.events import SampleInterpreted
+from schemas.plan import differ_in_knowledge_alone
 from streams import wire
 from streams.broker import Headers, Output
 from streams.control import states
+from streams.control.delta.announce import announce, is_delta
 from streams.control.desk import Desk, InFlight
 from streams.control.plans import ActiveSet
 from streams.control.records import Position
@@ -42,6 +44,8 @@ class Publisher:
         self._metrics = metrics
         self._active = active
         self._one = threading.Lock()
+        self.behind: Callable[[], None] = lambda: None
+        """Called where a sample was published under a plan that is no longer the assigned one, and a delta can bring it there."""
 
     def verify(self, flight: InFlight) -> bool:
         """Read a complete revision back; publish it where it equals the manifest. True where published. Raises StoreError, BrokerError."""
@@ -66,8 +70,11 @@ class Publisher:
         """Send the results of everything published and not announced; at start and on a timer. Raises StoreError, BrokerError."""
         with self._one:
             unannounced = self._desk.records.unannounced()
-            for _, rows in groupby(unannounced, key=lambda row: row.revision_id):
+            for _, rows in groupby((row for row in unannounced if not is_delta(row)), key=lambda row: row.revision_id):
                 self._announce(tuple(rows))
+            deltas = [row for row in unannounced if is_delta(row)]
+            if deltas:
+                announce(self._desk, deltas, self._metrics.announced.labels("result").inc)
         return len(unannounced)
 
     def _read_back(self, flight: InFlight) -> Verification | None:
@@ -144,13 +151,17 @@ class Publisher:
         yield Output(RESULTS.name, key, wire.encode(interpreted), _headers(row, interpreted.id))
 
     def _compare_with_assigned(self, submission: SubmissionRow, revision: RevisionRow) -> None:
-        """Write down that a published revision's plan is no longer the assigned one: what schedules a delta reads these decisions."""
+        """Ask for a delta where a published revision's plan is no longer the assigned one, or write down that a person must replay it."""
         try:
             assigned = self._active.assigned(submission.build)
         except PackError as error:
             logger().warning("no plan is assigned", build=submission.build, reason=str(error))
             return
         if assigned.plan_id == revision.plan_id:
+            return
+        plan = self._desk.records.plan(revision.plan_id)
+        if plan is not None and differ_in_knowledge_alone(plan, assigned):
+            self.behind()
             return
         self._desk.records.record_plan(assigned)
         self._desk.records.record_decision(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from processors.land.store import RevisionStatus
 from schemas.events import SampleState
 from streams.control import states
 from streams.control.desk import Desk
@@ -59,11 +60,12 @@ def state_of(desk: Desk, sample_id: str) -> SampleState | None:
     submission = records.newest_submission(sample_id)
     if submission is None:
         return None
-    revisions = records.revisions(submission.submission_id)
-    if not revisions:
+    for revision in reversed(records.revisions(submission.submission_id)):
+        rows = {row.sample_id: row for row in records.publications(revision.revision_id)}
+        if sample_id in rows:
+            return states.published(submission, revision, rows[sample_id])
+        if revision.status is not RevisionStatus.DELTA:  # a delta is of the samples that it touches only
+            break
+    else:
         return None
-    revision = revisions[-1]
-    rows = {row.sample_id: row for row in records.publications(revision.revision_id)}
-    if sample_id in rows:
-        return states.published(submission, revision, rows[sample_id])
     return next((state for state in states.ended(desk, submission, revision) if state.sample_id == sample_id), None)

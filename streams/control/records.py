@@ -15,6 +15,7 @@ from processors.land.readback import Verification
 from processors.land.store import DecisionRow, RevisionRow, SubmissionRow
 from schemas.events import Finding, SampleManifest
 from schemas.plan import Plan
+from streams.control.delta.records import DeltaRecords
 from streams.control.release_records import ReleaseRecords
 
 
@@ -53,6 +54,11 @@ class Records(Protocol):
     @property
     def releases(self) -> ReleaseRecords:
         """Releases of knowledge, pauses and consent."""
+        ...
+
+    @property
+    def deltas(self) -> DeltaRecords:
+        """Re-interpretation of current samples."""
         ...
 
     # --- submissions, plans, revisions

@@ -1,0 +1,104 @@
+"""What delta revisions send: changed findings, reclassifications, and that the sample stands anew; together for many samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from processors.land.publication import PublicationRow
+from schemas import identity
+from schemas.events import Finding, Reclassified, SampleInterpreted
+from streams import wire
+from streams.broker import Output
+from streams.control import states
+from streams.control.desk import Desk
+from streams.failpoints import FailPoint
+from streams.topics import RESULTS
+
+BATCH = 2_000
+"""Results sent between two waits for delivery."""
+
+
+def is_delta(row: PublicationRow) -> bool:
+    """Whether a publication stands on another, full revision."""
+    return row.root not in ("", row.revision_id)
+
+
+def announce(desk: Desk, rows: Sequence[PublicationRow], sent: Callable[[int], None]) -> None:
+    """Send what published delta revisions say, then write that it was done. `sent` is told how many results went out.
+
+    A sample's deltas go one after another. What a newer submission of a sample has overtaken is not told: its findings were sent whole.
+    Raises StoreError, BrokerError; again, the same messages go out with the same ids.
+    """
+    left = sorted(rows, key=lambda row: (row.published_at, row.number, row.sample_id))
+    while left:
+        seen: set[str] = set()
+        now = [row for row in left if not (row.sample_id in seen or seen.add(row.sample_id))]  # type: ignore[func-returns-value]
+        left = [row for row in left if row not in now]
+        _announce(desk, now, sent)
+
+
+def _announce(desk: Desk, rows: Sequence[PublicationRow], sent: Callable[[int], None]) -> None:
+    records = desk.records
+    current = records.deltas.currents(row.sample_id for row in rows)
+    shown = [row for row in rows if row.sample_id in current and row.ordinal >= current[row.sample_id][0]]
+    messages = iter(_messages(desk, shown))
+    while batch := list(islice(messages, BATCH)):
+        desk.outbox.send(*batch)
+        sent(len(batch))
+        desk.points.reach(FailPoint.ANNOUNCING)
+    _show(desk, [row for row in shown if (row.ordinal, row.number) >= current[row.sample_id]])
+    desk.points.reach(FailPoint.ANNOUNCED)
+    records.deltas.record_announced([row.revision_id for row in rows], desk.clock.now())
+
+
+def _messages(desk: Desk, rows: Sequence[PublicationRow]) -> Iterator[Output]:
+    if not rows:
+        return
+    records = desk.records
+    plans = {plan.plan_id: plan for plan in records.plans()}
+    findings: dict[str, list[Finding]] = {}
+    for row, finding in records.deltas.findings(rows):
+        findings.setdefault(row.sample_id, []).append(finding)
+    told: dict[str, list[Reclassified]] = {}
+    for row, event in records.deltas.reclassified(rows, plans):
+        told.setdefault(row.sample_id, []).append(event)
+    for row in rows:
+        mine = [*findings.get(row.sample_id, ()), *told.get(row.sample_id, ())]
+        for result in (*mine, _interpreted(row, len(told.get(row.sample_id, ())))):
+            headers = [("id", result.id.encode()), ("traceparent", identity.traceparent(row.revision_id).encode())]
+            yield Output(RESULTS.name, row.sample_id.encode(), wire.encode(result), headers)
+
+
+def _show(desk: Desk, rows: Sequence[PublicationRow]) -> None:
+    """The samples' states, where no newer submission is under way."""
+    for submission_id in sorted({row.submission_id for row in rows}):
+        submission = desk.records.submission(submission_id)
+        revisions = {revision.revision_id: revision for revision in desk.records.revisions(submission_id)}
+        if submission is None:
+            continue
+        with desk.lock:
+            newest = set(desk.shown_of(submission))
+            for row in rows:
+                if row.submission_id == submission_id and row.sample_id in newest and row.revision_id in revisions:
+                    desk.projection.put(states.published(submission, revisions[row.revision_id], row), now=True)
+
+
+def _interpreted(row: PublicationRow, reclassified: int) -> SampleInterpreted:
+    return SampleInterpreted(
+        id=identity.result_id(row.revision_id, row.sample_id, 0, "SampleInterpreted"),
+        sample_id=row.sample_id,
+        submission_id=row.submission_id,
+        revision_id=row.revision_id,
+        revision=row.number,
+        plan_id=row.plan_id,
+        build=row.build,
+        variants_in=row.variants_in,
+        landed=row.landed,
+        quarantined=dict(row.quarantined),
+        findings=row.findings,
+        complete=row.complete,
+        time=row.published_at,
+        base=row.base,
+        reclassified=reclassified,
+    )

@@ -1,7 +1,7 @@
 """As of: results as they were, by what was known at a date, by what was published at a time, or by both.
 
-Of a sample's published revisions the one is shown that the view `sample_current` would choose, had only those been published that fit: with a
-plan whose newest moving source (`plan_dates`) is of the date or before, published at the time or before. A study, which is never current,
+Of a sample's published revisions the one is shown that the view `sample_current` would choose, had only those been published that fit: with
+a plan whose newest moving source (`plan_dates`) is of the date or before, published at the time or before. A study, which is never current,
 stands in where it knows more than every live revision that fits. A plan to which a revision was carried counts where it fits itself; if
 none does, the plan of publication counts. Deleted samples are never shown. Dates are of UTC; times are milliseconds since 1970 UTC.
 """
@@ -223,7 +223,7 @@ class Shadows:
         table = f"{self._database}.publication"
         fit = self._conditions("published_at")
         if self.asked.knowledge is None:
-            return f"SELECT * FROM {table} FINAL WHERE kind = 'live' AND {fit}"  # noqa: S608 (numbers and quoted ids)
+            return f"SELECT * FROM {table} FINAL WHERE kind = 'live' AND {fit}"
         days = self._days()
         day = f"transform(plan_id, [{', '.join(map(_text, days))}], [{', '.join(map(str, days.values()))}], 0)" if days else "0"
         return f"""SELECT * EXCEPT (kind), 'live' AS kind FROM {table} FINAL WHERE {fit}
@@ -238,10 +238,10 @@ class Shadows:
                         groupArrayIf(revision_id, kind = 'live') AS lives
                     FROM {table} FINAL WHERE {fit} GROUP BY sample_id, submission_id
                 ) AS known
-            )"""  # noqa: S608 (as above)
+            )"""
 
     def _carried(self) -> str:
-        return f"SELECT * FROM {self._database}.carried FINAL WHERE {self._conditions('carried_at')}"  # noqa: S608 (as above)
+        return f"SELECT * FROM {self._database}.carried FINAL WHERE {self._conditions('carried_at')}"
 
 
 def _text(value: str) -> str:

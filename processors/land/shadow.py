@@ -76,7 +76,7 @@ def views(texts: Mapping[str, str], database: str, root: str) -> list[str]:
 
 
 def renamed(text: str, database: str, names: Mapping[str, str]) -> str:
-    """A view's SELECT with `database.table` replaced by a name of the WITH clause, and FINAL, which only tables have, left out behind it."""
+    """A view's SELECT with `database.table` replaced by a name of the WITH clause, and FINAL, which is for tables, left out behind it."""
     listed, cuts = list(tokens(text)), []
     for place, token in enumerate(listed):
         if not _qualified(listed, place, database, names):

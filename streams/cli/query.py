@@ -12,11 +12,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.asof import AsOfDate, KnownAt, asked_of, moved, remark, shadows_of, with_notes
 from streams.cli.failures import CommandFailed, WrongUse
 from streams.cli.session import Session, notes, out, print_json, session_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from processors.land.asof import Notes
 
 SHOWN = 200
 """Rows of a table on the screen; the other formats give all."""
@@ -51,23 +54,29 @@ def query(
     ] = None,
     gene: Annotated[str | None, typer.Option("--gene", metavar="SYMBOL", help="Every call in a gene.")] = None,
     sample: Annotated[str | None, typer.Option("--sample", metavar="NAME", help="Only this sample; alone: its findings.")] = None,
+    as_of: AsOfDate = None,
+    known_at: KnownAt = None,
     format_: Annotated[Format, typer.Option("--format", help="How to write the rows.")] = Format.TABLE,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")] = None,
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> int:
-    """Read results: by SQL, by allele, by gene.
+    """Read results: by SQL, by allele, by gene; as they are, or as they were.
 
-    Views: variant, finding_current, compound_current, calls_current, fault_current, sample_current. They show published,
-    current revisions only.
+    Views: variant, knowledge, finding_current, reclassified_current, compound_current, structural_current, calls_current, fault_current,
+    sample_current, sample_plan. They show published, current revisions only; with --as-of and --known-at those of then, while tables
+    tell their whole history. JSON is a list of rows; with --as-of or --known-at an object with rows, as_of, known_at, samples_shown,
+    samples_by_study, no_revision_fits, cannot_tell, hindsight.
 
     [bold]riverseq query --variant 21-45989090-G-A[/bold]
     [bold]riverseq query --gene APP --format csv[/bold]
     [bold]riverseq query "SELECT consequence, count() FROM finding_current GROUP BY 1 ORDER BY 2 DESC"[/bold]
+    [bold]riverseq query --gene APP --as-of 2017-01-15[/bold]
     [bold]riverseq query "SHOW TABLES"[/bold]
     """
     session = session_of(context)
     if (sql is not None) == (variant is not None or gene is not None or sample is not None):
         raise WrongUse("give either SQL, or --variant, --gene, --sample")
+    asked = asked_of(as_of, known_at)
     statement, parameters = (sql, {}) if sql is not None else _statement(session, variant, gene, sample)
     whole = variant is not None and gene is None
     if whole:
@@ -76,16 +85,20 @@ def query(
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
         raise WrongUse("Parquet is binary: give -o FILE, or pipe it")
     with session.clickhouse() as client:
-        table = client.arrow(statement, parameters)
+        shadows = shadows_of(client, asked)
+        table = client.arrow(moved(shadows, statement), parameters)
         if variant is not None and whole:
             from streams.cli.variant import every_transcript
 
-            table = every_transcript(client, session.packs(), table, *parse_variant(variant), parameters["alleles"])
+            table = every_transcript(client, session.packs(), table, *parse_variant(variant), parameters["alleles"], shadows)
+        found = shadows.notes(client, [parameters["sample_id"]] if "sample_id" in parameters else []) if shadows else None
     if sql is None:
         from streams.cli.status_view import sample_names
 
         table = named(table, sample_names(session))
-    _write(table, form, output)
+    _write(table, form, output, found)
+    if found is not None:
+        remark(found)
     return 0
 
 
@@ -143,9 +156,12 @@ def _statement(session: Session, variant: str | None, gene: str | None, sample: 
     return form.replace("CONDITIONS", " AND ".join(conditions)), parameters
 
 
-def _write(table: pa.Table, form: Format, output: Path | None) -> None:
+def _write(table: pa.Table, form: Format, output: Path | None, found: Notes | None) -> None:
     import pyarrow.csv
     import pyarrow.parquet
+
+    def rows() -> Any:
+        return with_notes(table.to_pylist(), found) if found is not None else table.to_pylist()
 
     if form is Format.TABLE and output is None:
         out().print(_shown(table))
@@ -153,7 +169,7 @@ def _write(table: pa.Table, form: Format, output: Path | None) -> None:
             notes().print(f"{table.num_rows - SHOWN:,} more rows; --format csv gives all", markup=False)
         return
     if form in {Format.JSON, Format.TABLE} and output is None:
-        print_json(table.to_pylist())
+        print_json(rows())
         return
     sink = output.open("wb") if output is not None else sys.stdout.buffer
     try:
@@ -162,7 +178,7 @@ def _write(table: pa.Table, form: Format, output: Path | None) -> None:
         elif form is Format.JSON:
             import json as json_
 
-            sink.write(json_.dumps(table.to_pylist(), indent=1, default=str).encode() + b"\n")
+            sink.write(json_.dumps(rows(), indent=1, default=str).encode() + b"\n")
         else:
             pyarrow.csv.write_csv(table, sink)
     finally:

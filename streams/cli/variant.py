@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streams.cli.asof import moved
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from processors.land.asof import Shadows
     from processors.land.client import Client
 
 _CODES = """SELECT DISTINCT s.plan_id AS plan_id, a.pick AS pick, `transcripts.transcript` AS transcript, `transcripts.terms` AS terms,
@@ -15,13 +18,24 @@ _CODES = """SELECT DISTINCT s.plan_id AS plan_id, a.pick AS pick, `transcripts.t
 `transcripts.offset` AS offset, `transcripts.residue` AS residue, `transcripts.ref_aa` AS ref_aa, `transcripts.alt_aa` AS alt_aa,
 `transcripts.effect` AS effect, `transcripts.lost` AS lost
 FROM annotation AS a FINAL
-INNER JOIN (SELECT DISTINCT annotation_key, plan_id FROM sample_current) AS s ON s.annotation_key = a.annotation_key
+INNER JOIN (
+    SELECT DISTINCT c.annotation_key AS annotation_key, p.plan_id AS plan_id FROM sample_current AS c
+    INNER JOIN sample_plan AS p USING (sample_id)
+) AS s ON s.annotation_key = a.annotation_key
 WHERE allele_id IN {alleles:Array(UInt64)} AND (a.ref = '' OR a.ref = {ref:String}) AND (a.alt = '' OR a.alt = {alt:String})"""
 _NAMED = ("gene", "transcript", "consequence", "impact", "exon", "intron", "hgvsc", "hgvsp")
 
 
 def every_transcript(
-    client: Client, packs: Path, carriers: pa.Table, contig: str, start: int, ref: str, alt: str, alleles: list[int]
+    client: Client,
+    packs: Path,
+    carriers: pa.Table,
+    contig: str,
+    start: int,
+    ref: str,
+    alt: str,
+    alleles: list[int],
+    shadows: Shadows | None = None,
 ) -> pa.Table:
     """Rows of carriers (the view `variant`, with `plan_id`), one for each transcript, `pick` first; without `plan_id`.
 
@@ -29,7 +43,7 @@ def every_transcript(
     """
     import pyarrow as pa
 
-    codes = client.arrow(_CODES, {"alleles": alleles, "ref": ref, "alt": alt}).to_pylist()
+    codes = client.arrow(moved(shadows, _CODES), {"alleles": alleles, "ref": ref, "alt": alt}).to_pylist()
     named = {row["plan_id"]: _named(client, packs, row, contig, start, ref, alt) for row in codes}
     rows: list[dict[str, Any]] = []
     for carrier in carriers.to_pylist():

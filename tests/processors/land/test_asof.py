@@ -42,8 +42,8 @@ class Books:
 
     def publish(self, sample: str, revision: str, plan_id: str, number: int = 1, **given: Any) -> None:
         row = {
-            "revision_id": revision, "sample_id": sample, "submission_id": f"{sample}1", "plan_id": plan_id, "build": "GRCh38", "ordinal": 1,
-            "number": number, "kind": "live", "epoch": 0, "complete": True, "published_at": 1000 * number, "root": revision,
+            "revision_id": revision, "sample_id": sample, "submission_id": f"{sample}1", "plan_id": plan_id, "build": "GRCh38",
+            "ordinal": 1, "number": number, "kind": "live", "epoch": 0, "complete": True, "published_at": 1000 * number, "root": revision,
         } | given  # fmt: skip
         self.client.insert_rows("publication", tuple(row), [tuple(row.values())], f"{sample}{revision}")
 
@@ -208,11 +208,11 @@ def test_kinds_that_move_are_the_same_in_sql(books: Books, reader: Client) -> No
     [
         "SELECT revision_id FROM sample_current",
         "WITH mine AS (SELECT revision_id FROM sample_current) SELECT * FROM mine",
-        "/* WITH */ -- SELECT\nWITH 'sample_current' AS text, mine AS (SELECT * FROM sample_current) SELECT revision_id FROM mine WHERE text != ''",
+        "/* WITH */ -- SELECT\nWITH 'variant' AS t, mine AS (SELECT * FROM sample_current) SELECT revision_id FROM mine WHERE t != ''",
         "WITH RECURSIVE n AS (SELECT 1 AS x UNION ALL SELECT x + 1 FROM n WHERE x < 2) SELECT any(revision_id) FROM sample_current, n",
         "SELECT revision_id FROM riverseq.sample_current",
         'SELECT `riverseq`.`sample_current`.revision_id FROM `riverseq`."sample_current" -- sample_current',
-        "SELECT any(revision_id) FROM (SELECT * FROM (SELECT revision_id FROM sample_current UNION ALL SELECT revision_id FROM revision_current))",
+        "SELECT any(revision_id) FROM (SELECT revision_id FROM sample_current UNION ALL SELECT revision_id FROM revision_current)",
         "SELECT revision_id FROM publication WHERE revision_id IN (SELECT revision_id FROM sample_current)",
         "(SELECT revision_id FROM sample_current) UNION DISTINCT (SELECT revision_id FROM sample_current)",
         "SELECT revision_id FROM sample_current WHERE 'riverseq.sample_current; DROP TABLE publication' != $$it's$$ ORDER BY 1 LIMIT 5;",
@@ -239,8 +239,8 @@ def test_tables_tell_their_whole_history_as_of_any_date(released: Books, reader:
 @pytest.mark.parametrize(
     "sql",
     [
-        "SHOW TABLES", "EXPLAIN SELECT 1", "", "INSERT INTO publication SELECT * FROM publication", "SELECT * FROM view(SELECT * FROM variant)",
-        "SELECT * FROM merge('riverseq', 'variant')", "WITH variant AS (SELECT 1) SELECT * FROM variant",
+        "SHOW TABLES", "EXPLAIN SELECT 1", "", "INSERT INTO publication SELECT * FROM publication",
+        "SELECT * FROM view(SELECT * FROM variant)", "SELECT * FROM merge('riverseq', 'variant')", "WITH variant AS (SELECT 1) SELECT * FROM variant",
     ],
 )  # fmt: skip
 def test_what_would_read_the_present_is_refused(released: Books, reader: Client, sql: str) -> None:
@@ -258,13 +258,13 @@ def test_every_view_above_the_current_sample_answers_as_of_a_date(released: Book
 
 @pytest.mark.parametrize("text", ["", "2017", "2017-13-01", "15.01.2017", "2017-01-15'; DROP TABLE x", "2026-02-01"])
 def test_a_date_that_is_none_or_lies_ahead_is_refused(text: str) -> None:
-    with pytest.raises(NotATime, match="date|ahead"):
+    with pytest.raises(NotATime, match=r"date|ahead"):
         parse_date(text, date(2026, 1, 31))
 
 
 @pytest.mark.parametrize("text", ["", "noon", "2017-01-15T25:00", "1970-01-03", "1970-01-02T00:00:01Z", "1970-01-02T01:00:00+00:30"])
 def test_a_time_that_is_none_or_lies_ahead_is_refused(text: str) -> None:
-    with pytest.raises(NotATime, match="time|ahead"):
+    with pytest.raises(NotATime, match=r"time|ahead"):
         parse_time(text, 86_400_000)
 
 

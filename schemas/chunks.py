@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import enum
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -160,7 +161,7 @@ NONE = 0xFFFF_FFFF
 
 LOOKED_UP = pa.struct(
     [
-        ("source", pa.uint8()),  # index among the plan's allele sources without ClinVar, in the order of its components
+        ("source", pa.uint8()),  # index among the plan's allele sources without ClinVar, in the order of its components; see `sources_of`
         ("answer", pa.uint8()),  # Answer
         ("value", pa.float32()),  # the source's main value, NaN where not found
         ("row", pa.uint32()),  # row in its pack, NONE
@@ -177,6 +178,21 @@ LOOKUP_FIELDS: list[pa.Field[Any]] = [
     pa.field("frequency_source", pa.uint8(), nullable=False),  # whose that is: index among the plan's frequency sources, NO_SOURCE
     pa.field("looked_up", pa.list_(LOOKED_UP), nullable=False),  # by source; those whose answer is not the source's default
 ]
+
+_SOURCES = b"riverseq.sources"
+
+
+def lookup_fields(digests: Sequence[str]) -> list[pa.Field[Any]]:
+    """LOOKUP_FIELDS that say whose answers `looked_up` holds: digests of the sources' packs, by index."""
+    *fields, last = LOOKUP_FIELDS
+    return [*fields, last.with_metadata({_SOURCES: ",".join(digests).encode()})]
+
+
+def sources_of(schema: pa.Schema) -> tuple[str, ...]:
+    """Digests of the sources that `looked_up.source` counts, as `lookup_fields` wrote them."""
+    written = (schema.field("looked_up").metadata or {}).get(_SOURCES, b"").decode()
+    return tuple(written.split(",")) if written else ()
+
 
 SCORE_FIELDS: list[pa.Field[Any]] = [
     pa.field("scored", pa.uint8(), nullable=False),  # Scored

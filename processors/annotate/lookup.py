@@ -14,7 +14,7 @@ import pyarrow as pa
 from numba import njit
 
 from processors.knowledge.lookup import Spelling, spelling_of
-from schemas.chunks import LOOKED_UP, LOOKUP_FIELDS, NO_SOURCE, NONE, Answer, Chunk
+from schemas.chunks import LOOKED_UP, NO_SOURCE, NONE, Answer, Chunk, lookup_fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,8 @@ def look_up(chunk: Chunk, resources: Resources) -> Chunk:
         answer, _, record = resources.clinvar.query(ids, spelled)
         significance = resources.clinvar.significance_of(record)
     together = [pa.array(values) for values in (answer, significance, record)]
-    return chunk.append(LOOKUP_FIELDS, [*together, *look_up_all(resources.allele_sources, resources.is_frequency, ids, spelled)])
+    fields = lookup_fields([source.pack.digest for source in resources.allele_sources])
+    return chunk.append(fields, [*together, *look_up_all(resources.allele_sources, resources.is_frequency, ids, spelled)])
 
 
 def look_up_all(

@@ -18,7 +18,7 @@ from processors.land.client import Client, StoreError
 from processors.land.keys import call_set, rows_token
 from processors.land.ledger import LedgerRow, Standing, record_landed, standing
 from processors.land.structural import structural_calls, structural_overlaps
-from schemas.chunks import Chunk, ChunkKind
+from schemas.chunks import Chunk, ChunkKind, sources_of
 from schemas.compounds import NAMED_SCHEMA, no_compounds
 from schemas.plan import Plan
 
@@ -62,7 +62,7 @@ def land_chunk(
     insert = _Inserts(client, chunk)
     insert("calls", call_set(header.submission_id, plan), calls)
     insert("annotation", plan.annotation_key, rows.annotation(alleles, plan))
-    insert("lookup", plan.lookup_key, rows.lookup(alleles, plan))
+    insert("knowledge_value", ",".join(sources_of(chunk.rows.schema)), rows.values(alleles))
     insert("score", plan.score_key, scores, {"provider": provider, "worker": worker})
     insert("finding", header.revision_id, found)
     insert("compound", header.revision_id, together)
@@ -77,6 +77,7 @@ def land_chunk(
         worker=worker,
         provider=provider,
         compounds=len(together),
+        known=rows.new_values(alleles),
     )
     rows_landed()
     record_landed(client, row)

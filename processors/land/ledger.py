@@ -15,7 +15,8 @@ from schemas.chunks import ChunkHeader
 
 @dataclass(frozen=True)
 class LedgerRow:
-    """One landed chunk. Counts are of rows inserted by it; `scores` of alleles asked about that are new in the submission."""
+    """One landed chunk. Counts are of rows inserted by it; `scores` of alleles asked about that are new in the submission, `known` of rows
+    of `knowledge_value` of such alleles."""
 
     revision_id: str
     chunk: int
@@ -33,6 +34,7 @@ class LedgerRow:
     worker: str
     provider: str
     compounds: int = 0
+    known: int = 0
 
 
 @dataclass(frozen=True)

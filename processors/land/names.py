@@ -104,7 +104,9 @@ def record_names(
     )
     rows = [("consequence", "", code, name) for code, name in enumerate(consequences)]
     rows += [("effect", "", code, name) for code, name in enumerate(effects)]
-    rows += [("clinvar", plan.lookup_key, code, name) for code, name in enumerate(significances)]
+    clinvar = plan.component("clinvar")
+    if clinvar is not None:
+        rows += [("clinvar", clinvar.digest, code, name) for code, name in enumerate(significances)]
     columns = ("vocabulary", "key", "code", "name")
     client.insert_rows("vocabulary", columns, rows, record_token("vocabulary", rows))
     places = [(plan.build, contig.name, number, contig.offset, contig.length) for number, contig in enumerate(contigs.contigs)]

@@ -35,7 +35,7 @@ class UnknownRevision(StoreError):
 class Difference:
     """One number that is not as promised. `chunk` is -1 where the difference is not of one chunk."""
 
-    what: str  # calls, call hash, faults, structural, annotation, lookup, score, findings, compounds, ledger
+    what: str  # calls, call hash, faults, structural, annotation, knowledge, score, findings, compounds, ledger
     chunk: int
     sample_id: str
     expected: int
@@ -188,18 +188,24 @@ class _Reading:
             yield Difference("ledger", ordinal, "", 0, 1)
 
     def _compare_alleles(self, ledger: Mapping[int, LedgerRow]) -> Iterator[Difference]:
-        """Every distinct allele of the calls has its annotation and lookup, and as many were scored as the ledger says."""
+        """Every distinct allele of the calls has its annotation; scores and values of sources are as many as the ledger says."""
         mine = f"SELECT {_ALLELE} AS allele FROM calls WHERE submission_id = {{submission:String}} AND call_set = {{set:String}}"
-        stores = ("annotation", "lookup", "score")
-        sql = f"SELECT (SELECT uniqExact(allele) FROM ({mine})), {', '.join(_held(table, mine) for table in stores)}"
-        keys = {"annotation": self.plan.annotation_key, "lookup": self.plan.lookup_key, "score": self.plan.score_key}
-        [(alleles, annotated, looked, scored)] = self.client.rows(sql, {**self._call_set, **keys})
-        for what, found in (("annotation", annotated), ("lookup", looked)):
-            if found != alleles:
-                yield Difference(what, -1, "", alleles, found)
+        of_sources = "source IN {sources:Array(String)}"
+        sql = f"""SELECT (SELECT uniqExact(allele) FROM ({mine})), {", ".join(_held(table, mine) for table in ("annotation", "score"))},
+            (SELECT uniqExact(source, {_ALLELE}) FROM knowledge_value WHERE {of_sources} AND {_ALLELE} IN ({mine}))"""
+        keys = {"annotation": self.plan.annotation_key, "score": self.plan.score_key}
+        sources = [component.digest for component in self.plan.components]
+        [(alleles, annotated, scored, known)] = self.client.rows(sql, {**self._call_set, **keys, "sources": sources})
+        if annotated != alleles:
+            yield Difference("annotation", -1, "", alleles, annotated)
+        if self.deleted:
+            return
         asked = sum(row.scores for row in ledger.values())
-        if scored != asked and not self.deleted:
+        if scored != asked:
             yield Difference("score", -1, "", asked, scored)
+        promised = sum(row.known for row in ledger.values())
+        if known != promised:
+            yield Difference("knowledge", -1, "", promised, known)
 
     def _compare_structural(self) -> Iterator[Difference]:
         """Every fault behind which a structural allele stands has its call, of the plan's packs."""

@@ -18,7 +18,7 @@ from processors.land.client import StoreError
 from processors.land.keys import call_set
 from processors.land.store import model_name
 from schemas import identity
-from schemas.chunks import CALL, Chunk, Flag, Scored
+from schemas.chunks import CALL, Chunk, Flag, Scored, sources_of
 from schemas.compounds import PART
 from schemas.plan import Plan
 
@@ -128,18 +128,36 @@ def annotation(alleles: Alleles, plan: Plan) -> pa.RecordBatch:
     )
 
 
-def lookup(alleles: Alleles, plan: Plan) -> pa.RecordBatch:
-    """One row a distinct allele: what ClinVar and the frequency source say of it."""
-    rows = _distinct(alleles)
-    names = ("clinvar_answer", "clinvar_significance", "clinvar_id", "frequency_answer", "frequency")
+def values(alleles: Alleles) -> pa.RecordBatch:
+    """One row a source and distinct allele of which the source's answer is not its default, by source, then allele."""
+    digests = sources_of(alleles.rows.schema)
+    lists = alleles.rows.column("looked_up")
+    offsets, inner = _numbers(lists.offsets), lists.values
+    counts = np.diff(offsets)[alleles.distinct]
+    allele = np.repeat(alleles.distinct, counts)
+    first = np.repeat(offsets[:-1][alleles.distinct] - (np.cumsum(counts) - counts), counts)
+    place = first + np.arange(len(allele))
+    by_digest = np.argsort(np.array(digests))
+    rank = np.empty(len(digests), dtype=np.int64)
+    rank[by_digest] = np.arange(len(digests))
+    source = _numbers(inner.field(0))[place]
+    order = np.argsort(rank[source], kind="stable") if len(digests) > 1 else np.arange(len(place))
+    place, allele = place[order], allele[order]
+    named = pa.DictionaryArray.from_arrays(pa.array(source[order].astype(np.int8)), pa.array(digests, pa.string()))
     return _batch(
         {
-            "lookup_key": constant(plan.lookup_key, len(rows)),
-            "allele_id": rows.column("allele_id"),
-            "spelling": pa.array(alleles.spellings[alleles.distinct]),
-            **{name: rows.column(name) for name in names},
+            "source": named,
+            "allele_id": pa.array(alleles.ids[allele]),
+            "spelling": pa.array(alleles.spellings[allele]),
+            **{name: pa.array(_numbers(inner.field(name))[place]) for name in ("answer", "value", "row")},
         }
     )
+
+
+def new_values(alleles: Alleles) -> int:
+    """How many rows of `values` are of alleles that did not come before in the submission."""
+    fresh = (_numbers(alleles.rows.column("flags"))[alleles.distinct] & np.uint32(Flag.REPEAT)) == 0
+    return int(np.diff(_numbers(alleles.rows.column("looked_up").offsets))[alleles.distinct][fresh].sum())
 
 
 def score(alleles: Alleles, plan: Plan) -> pa.RecordBatch:

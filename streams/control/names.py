@@ -1,4 +1,4 @@
-"""Names behind the numbers of a plan's packs, written to ClickHouse before the first revision under it, so that SQL can show them."""
+"""Names behind the numbers of a plan's packs, and its sources, written to ClickHouse before the first revision under it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ from pathlib import Path
 from processors.annotate.terms import NAMES
 from processors.knowledge.genome import Genome
 from processors.knowledge.pack import find_pack
+from processors.knowledge.source import open_source
 from processors.knowledge.sources.clinvar_terms import LABELS
 from processors.knowledge.transcripts import Transcripts
 from processors.land.client import Client
+from processors.land.knowledge import note_sources
 from processors.land.names import GeneNames, TranscriptNames, named, record_names
 from schemas.chunks import Effect
-from schemas.plan import Plan
+from schemas.plan import MACHINERY, Plan
 
 
 def note_names(client: Client, packs: Path, plan: Plan) -> None:
-    """Write the names of a plan, once. Raises PackError, StoreError."""
+    """Write the names of a plan, and its sources as far as they are not on record, once. Raises PackError, StoreError."""
     if named(client, plan):
         return
     found = {component.kind: find_pack(packs, component.digest) for component in plan.components}
+    note_sources(client, [open_source(pack) for kind, pack in found.items() if kind not in MACHINERY])
     genome, transcripts = Genome(found["genome"]), Transcripts(found["transcripts"])
     layout, biotypes = transcripts.layout, transcripts.biotypes
     significances = [""] * (max(LABELS) + 1)

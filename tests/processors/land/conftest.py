@@ -22,7 +22,8 @@ from schemas.chunks import (
     ANNOTATION_FIELDS,
     CALL,
     FAULT_FIELDS,
-    LOOKUP_FIELDS,
+    LOOKED_UP,
+    NO_SOURCE,
     NONE,
     RAW_FIELDS,
     SCORE_FIELDS,
@@ -32,6 +33,7 @@ from schemas.chunks import (
     ChunkHeader,
     ChunkKind,
     Scored,
+    lookup_fields,
 )
 from schemas.events import ChunkCount, Lane, SampleCount, SampleManifest, SampleName, SourceFile
 from schemas.findings import FINDING_SCHEMA
@@ -197,17 +199,28 @@ class Factory:
             pa.array(np.uint64(1) << random.integers(0, 9, n).astype(np.uint64)),
         ]
         common = random.random(n) < 0.6
+        frequency = np.where(common, random.random(n), np.nan).astype(np.float32)
+        rows = np.flatnonzero(common)
+        looked_up = pa.StructArray.from_arrays(
+            [
+                pa.array(np.zeros(len(rows), np.uint8)), pa.array(np.full(len(rows), Answer.FOUND, np.uint8)),
+                pa.array(frequency[rows]), pa.array(rows.astype(np.uint32)),
+            ],
+            fields=list(LOOKED_UP),
+        )  # fmt: skip
         lookup = [
             pa.array(np.full(n, Answer.ABSENT, np.uint8)), pa.array(np.zeros(n, np.uint8)), pa.array(np.full(n, NONE, np.uint32)),
-            pa.array(np.where(common, Answer.FOUND, Answer.ABSENT).astype(np.uint8)),
-            pa.array(np.where(common, random.random(n), np.nan).astype(np.float32)),
+            pa.array(np.where(common, Answer.FOUND, Answer.UNKNOWN).astype(np.uint8)), pa.array(frequency),
+            pa.array(np.where(common, 0, NO_SOURCE).astype(np.uint8)),
+            pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(common)]).astype(np.int32)), looked_up),
         ]  # fmt: skip
         asked = random.random(n) < 0.3
         score = [
             pa.array(np.where(asked, Scored.SCORED, Scored.NOT_APPLICABLE).astype(np.uint8)),
             pa.array(np.where(asked, random.random(n), np.nan).astype(np.float32)),
         ]
-        schema = pa.schema([*RAW_FIELDS, *ANNOTATION_FIELDS, *LOOKUP_FIELDS, *SCORE_FIELDS])
+        known = [component.digest for component in self.plan.components if component.kind == "frequency"]
+        schema = pa.schema([*RAW_FIELDS, *ANNOTATION_FIELDS, *lookup_fields(known), *SCORE_FIELDS])
         return pa.RecordBatch.from_arrays([*raw, *annotation, *lookup, *score], schema=schema)
 
     def _faults(self, samples: int, n: int, record: int) -> pa.RecordBatch:

@@ -19,7 +19,7 @@ from processors.land.rows import AlleleCollision
 from schemas import identity
 from schemas.chunks import Chunk, Scored
 
-TABLES = ("calls", "annotation", "lookup", "score", "finding", "ledger")
+TABLES = ("calls", "annotation", "knowledge_value", "score", "finding", "ledger")
 
 
 class Killed(Exception):
@@ -69,7 +69,11 @@ def test_a_chunk_lands_with_every_number_that_its_ledger_row_says(client: Client
     asked = np.count_nonzero(chunk.rows.column("scored").to_numpy() == Scored.SCORED)
     promised = emission.manifest.chunks[0]
     assert (row.calls, row.hash_sum, row.alleles, row.scores) == (promised.calls, promised.hash_sum % 2**64, 50, asked)
-    assert counts(client) == {"calls": row.calls, "annotation": 50, "lookup": 50, "score": asked, "finding": row.findings, "ledger": 1}
+    known = chunk.rows.column("looked_up").flatten()
+    assert row.known == len(known) > 0
+    assert counts(client) == {
+        "calls": row.calls, "annotation": 50, "knowledge_value": len(known), "score": asked, "finding": row.findings, "ledger": 1
+    }  # fmt: skip
     assert landed_chunks(client, emission.revision_id) == [row]
 
 
@@ -116,7 +120,9 @@ def test_a_crash_after_any_insert_and_a_second_landing_elsewhere_lands_once(clie
         land(Dying(client, inserts), emission, factory.plan)
     assert landed_chunks(client, emission.revision_id) == []
     row = land(client, emission, factory.plan, worker="w2")
-    assert counts(client) == {"calls": row.calls, "annotation": 50, "lookup": 50, "score": row.scores, "finding": row.findings, "ledger": 1}
+    assert counts(client) == {
+        "calls": row.calls, "annotation": 50, "knowledge_value": row.known, "score": row.scores, "finding": row.findings, "ledger": 1
+    }  # fmt: skip
 
 
 def test_two_workers_that_both_saw_an_empty_ledger_land_once(client: Client, factory: Any) -> None:
@@ -159,7 +165,20 @@ def test_a_second_plan_reads_the_same_calls_and_adds_only_what_it_changes(client
     assert again.revision_id != emission.revision_id
     land(client, again, plan)
     after = counts(client)
-    assert {t for t in TABLES if after[t] != before[t]} == {"lookup", "finding", "ledger"}
+    assert {t for t in TABLES if after[t] != before[t]} == {"finding", "ledger"}
+    assert after["ledger"] == 2
+
+
+def test_a_second_version_of_a_source_adds_its_values_beside_those_of_the_first(client: Client, factory: Any) -> None:
+    emission = factory.emit(chunks=1)
+    row = land(client, emission, factory.plan)
+    plan = replace(factory.plan, components=tuple(replace(c, digest="99") if c.kind == "frequency" else c for c in factory.plan.components))
+    again = replace(factory, plan=plan).emit(chunks=1, submission_id=emission.submission_id)
+    assert land(client, again, plan).known == row.known
+    assert client.rows("SELECT source, count() FROM knowledge_value GROUP BY source ORDER BY source") == [
+        ("04", row.known),
+        ("99", row.known),
+    ]
 
 
 def test_calls_of_another_version_of_ingest_stand_apart(client: Client, factory: Any) -> None:
@@ -219,7 +238,8 @@ def test_long_alleles_of_one_chunk_that_share_an_id_are_refused_by_name(client: 
 def test_an_allele_that_the_file_repeats_has_two_calls_and_one_annotation(client: Client, factory: Any) -> None:
     chunk = long_alleles(factory, ("A" + "CGT" * 9, "A" + "CGT" * 9), "aa")
     row = land_chunk(client, chunk, factory.findings(chunk), factory.plan, worker="w", provider="CPU")
-    assert (row.calls, count(client, "calls"), count(client, "annotation"), count(client, "lookup")) == (2, 2, 1, 1)
+    assert (row.calls, count(client, "calls"), count(client, "annotation")) == (2, 2, 1)
+    assert row.known == count(client, "knowledge_value") == len(chunk.rows.column("looked_up")[0])
 
 
 def test_a_chunk_whose_sample_was_deleted_meanwhile_does_not_land(client: Client, factory: Any) -> None:
@@ -240,7 +260,11 @@ def test_a_token_names_the_content_and_not_the_worker(factory: Any) -> None:
     first, second = (rows.calls(c, rows.sorted_alleles(c), factory.plan) for c in emission.chunks[:2])
     token = rows_token("c", "k", "calls", 0, first)
     assert token == rows_token("c", "k", "calls", 0, first)
-    others = {rows_token("d", "k", "calls", 0, first), rows_token("c", "l", "calls", 0, first), rows_token("c", "k", "lookup", 0, first)}
+    others = {
+        rows_token("d", "k", "calls", 0, first),
+        rows_token("c", "l", "calls", 0, first),
+        rows_token("c", "k", "annotation", 0, first),
+    }
     others |= {rows_token("c", "k", "calls", 1, first), rows_token("c", "k", "calls", 0, second)}
     assert len(others) == 5
     assert token not in others

@@ -30,10 +30,11 @@ def waiting(client: Client, assigned: Mapping[str, str], samples: Sequence[str] 
 
 
 def busy(client: Client) -> frozenset[str]:
-    """Samples of which something is admitted and neither published nor ended."""
+    """Samples of which something is admitted and neither published nor ended; a study is in nobody's way."""
     sql = """SELECT DISTINCT arrayJoin(sample_ids) FROM submission FINAL
-        WHERE submission_id NOT IN (SELECT submission_id FROM revision) OR submission_id IN (
-            SELECT submission_id FROM revision WHERE revision_id NOT IN (SELECT revision_id FROM publication) AND revision_id IN (
+        WHERE submission_id NOT IN (SELECT submission_id FROM revision WHERE kind = 'live') OR submission_id IN (
+            SELECT submission_id FROM revision
+            WHERE kind = 'live' AND revision_id NOT IN (SELECT revision_id FROM publication) AND revision_id IN (
                 SELECT revision_id FROM revision_status GROUP BY revision_id HAVING argMax(status, version) = 'open'
             )
         )"""

@@ -18,6 +18,9 @@ from schemas.plan import Component, CuttingRule, Plan
 
 T = TypeVar("T")
 
+LIVE, STUDY = "live", "study"
+"""Kinds of revision. A study, an interpretation as of a date, is never current and sends nothing."""
+
 
 class RevisionStatus(enum.StrEnum):
     """How a revision stands, publication apart: that is a row of its own."""
@@ -68,7 +71,7 @@ class RevisionRow:
     plan_id: str
     base: str
     number: int
-    kind: str  # live, study
+    kind: str  # LIVE, STUDY
     epoch: int
     status: RevisionStatus
     reason: str
@@ -138,7 +141,8 @@ def submissions(client: Client, sample_id: str) -> list[SubmissionRow]:
 
 def unopened_submissions(client: Client) -> list[SubmissionRow]:
     """Submissions without a revision, by ordinal."""
-    return _submissions(client, "WHERE submission_id NOT IN (SELECT submission_id FROM revision) ORDER BY accepted_at, submission_id", {})
+    where = "WHERE submission_id NOT IN (SELECT submission_id FROM revision WHERE kind = 'live') ORDER BY accepted_at, submission_id"
+    return _submissions(client, where, {})
 
 
 def greatest_ordinal(client: Client, sample_ids: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from processors.knowledge.pack import PackError
 from processors.land.publication import NotVerified
 from processors.land.readback import UnknownRevision
-from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
+from processors.land.store import LIVE, DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
 from schemas.events import Command
 from streams.control import states
@@ -25,6 +25,7 @@ from streams.control.publication import Publisher
 from streams.control.records import Position
 from streams.control.release_request import NothingToDo, ReleaseRefused
 from streams.control.releases import Releases
+from streams.control.studies import Studies, StudyRefused
 from streams.failpoints import FailPoint
 
 SWEEPS = (30.0, 300.0, 3600.0)
@@ -44,6 +45,7 @@ class Commands:
         self._intake = intake
         self._publisher = publisher
         self._active = active
+        self._studies = Studies(desk, intake, active)
         self._releases = releases
         self._consent = consent
         self._sweeps: list[tuple[float, str, int]] = []  # (clock seconds, sample_id, epoch)
@@ -150,7 +152,7 @@ class Commands:
         return f"published {len(waiting)} incomplete"
 
     def _replay(self, command: Command, sample_id: str, position: Position) -> str:
-        del command, position
+        del position
         submission = self._desk.records.newest_submission(sample_id)
         if submission is None:
             raise CommandRefused("no such sample")
@@ -158,6 +160,9 @@ class Commands:
         epoch = max(self._desk.records.epochs(submission.sample_ids).values())
         if any(revision.epoch < epoch for revision in revisions):
             raise CommandRefused("a sample of the file was deleted; submit the file again")
+        if "as_of" in command.arguments:
+            return self._study(submission, command.arguments["as_of"])
+        revisions = [revision for revision in revisions if revision.kind == LIVE]
         if revisions and revisions[-1].status is RevisionStatus.OPEN and not self._desk.records.publications(revisions[-1].revision_id):
             self._intake.resume(submission)  # also what a repeated delivery of this very command finds
             if self._read_again(revisions[-1]):
@@ -170,6 +175,14 @@ class Commands:
             raise CommandRefused(f"no plan: {error}") from error
         self._intake.resume(submission)
         return f"revision {revision.number}"
+
+    def _study(self, submission: SubmissionRow, as_of: str) -> str:
+        try:
+            return self._studies.replay(submission, as_of)
+        except PackError as error:
+            raise CommandRefused(f"no plan: {error}") from error
+        except StudyRefused as error:
+            raise CommandRefused(str(error)) from error
 
     def _reanalysis(self, command: Command, sample_id: str, position: Position) -> str:
         del position

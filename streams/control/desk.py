@@ -8,7 +8,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from processors.land.store import RevisionRow, RevisionStatus, SubmissionRow
+from processors.land.store import STUDY, RevisionRow, RevisionStatus, SubmissionRow
+from schemas.events import Lane
 from streams.clock import now_ms
 from streams.control.outgoing import Outbox
 from streams.control.progress import Progress
@@ -62,7 +63,9 @@ class Desk:
     """Greatest ordinal by sample_id, of the samples in flight: a sample's state is that of its newest submission."""
 
     def follow(self, submission: SubmissionRow, revision: RevisionRow) -> InFlight:
-        """Follow an open revision from now on; the same one again is the one already followed."""
+        """Follow an open revision from now on; the same one again is the one already followed. A study goes in the background."""
+        if revision.kind == STUDY:
+            submission = replace(submission, lane=Lane.BACKGROUND)
         with self.lock:
             known = self.in_flight.get(revision.revision_id)
             if known is not None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from processors.knowledge.pack import PackError
-from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
+from processors.land.store import LIVE, STUDY, DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
 from schemas.events import CompletionEvent, SampleName
 from streams.control import states
@@ -21,6 +21,7 @@ from streams.control.desk import Desk, InFlight
 from streams.control.gate import Announcement, Refused, Surroundings, admit
 from streams.control.plans import ActiveSet, send_job, send_plan
 from streams.control.records import Position
+from schemas.plan import Plan
 from streams.failpoints import FailPoint
 from streams.logs import logger
 
@@ -93,7 +94,7 @@ class Intake:
     def resume(self, submission: SubmissionRow) -> None:
         """Do whatever a submission still lacks: its revision, the end of older ones, its plan and its job."""
         desk, records = self._desk, self._desk.records
-        revisions = records.revisions(submission.submission_id)
+        revisions = [revision for revision in records.revisions(submission.submission_id) if revision.kind == LIVE]
         revision = revisions[-1] if revisions else self.open_revision(submission)
         if revision.status is not RevisionStatus.OPEN or records.publications(revision.revision_id):
             return
@@ -106,17 +107,17 @@ class Intake:
             for state in states.in_flight(desk, flight):
                 desk.projection.put(state, now=True)
 
-    def open_revision(self, submission: SubmissionRow, base: str = "", number: int = 1) -> RevisionRow:
-        """Pin the plan and write a new open revision. Raises PackError."""
+    def open_revision(self, submission: SubmissionRow, base: str = "", number: int = 1, *, study: Plan | None = None) -> RevisionRow:
+        """Pin the plan, or that of a study, and write a new open revision. Raises PackError."""
         desk = self._desk
-        plan = self._active.assigned(submission.build)
+        plan = study or self._active.assigned(submission.build)
         revision = RevisionRow(
-            revision_id=identity.revision_id(submission.submission_id, plan.plan_id, base),
+            revision_id=identity.revision_id(submission.submission_id, plan.plan_id, STUDY if study else base),
             submission_id=submission.submission_id,
             plan_id=plan.plan_id,
             base=base,
             number=number,
-            kind="live",
+            kind=STUDY if study else LIVE,
             epoch=max(desk.records.epochs(submission.sample_ids).values()),
             status=RevisionStatus.OPEN,
             reason="",
@@ -182,6 +183,7 @@ class Intake:
         return any(
             revision.epoch >= epoch and (revision.status is RevisionStatus.OPEN or bool(records.publications(revision.revision_id)))
             for revision in records.revisions(submission.submission_id)
+            if revision.kind == LIVE
         )
 
     # --- rows --------------------------------------------------------------------------------------------------------
@@ -215,7 +217,7 @@ class Intake:
         """End older open revisions whose samples are all among this submission's. One of a wider file goes on, for the others in it."""
         mine = set(submission.sample_ids)
         for revision in self._desk.records.open_revisions():
-            if revision.submission_id == submission.submission_id:
+            if revision.submission_id == submission.submission_id or revision.kind == STUDY:
                 continue
             other = self._desk.records.submission(revision.submission_id)
             if other is not None and set(other.sample_ids) <= mine and other.ordinal < submission.ordinal:

@@ -13,7 +13,7 @@ from itertools import chain, groupby, islice
 from processors.knowledge.pack import PackError
 from processors.land.publication import PublicationRow
 from processors.land.readback import UnknownRevision, Verification
-from processors.land.store import DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
+from processors.land.store import STUDY, DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
 from schemas.events import SampleInterpreted
 from schemas.plan import differ_in_knowledge_alone
@@ -110,6 +110,8 @@ class Publisher:
                 return False
             desk.points.reach(FailPoint.PUBLISHED)
             self._metrics.published.labels(str(not without).lower()).inc()
+            if revision.kind == STUDY:  # nobody waits for it, and nobody is told
+                return True
             waited = rows[0].published_at - flight.submission.event_time
             self._metrics.sample_seconds.labels(flight.submission.lane.value).observe(max(waited, 0) / 1000)
             self._announce(rows, flight.progress.provider)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from processors.land.store import RevisionStatus
+from processors.land.store import LIVE, RevisionStatus
 from schemas.events import SampleState
 from streams.control import states
 from streams.control.desk import Desk
@@ -60,7 +60,7 @@ def state_of(desk: Desk, sample_id: str) -> SampleState | None:
     submission = records.newest_submission(sample_id)
     if submission is None:
         return None
-    for revision in reversed(records.revisions(submission.submission_id)):
+    for revision in reversed([one for one in records.revisions(submission.submission_id) if one.kind == LIVE]):
         rows = {row.sample_id: row for row in records.publications(revision.revision_id)}
         if sample_id in rows:
             return states.published(submission, revision, rows[sample_id])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from processors.land.publication import PublicationRow
-from processors.land.store import RevisionRow, RevisionStatus, SubmissionRow
+from processors.land.store import STUDY, RevisionRow, RevisionStatus, SubmissionRow
 from schemas.events import Lane, SampleState, StageProgress
 from streams.control.desk import Desk, InFlight
 from streams.control.progress import Phase
@@ -17,7 +17,9 @@ _ENDED = {
 
 
 def in_flight(desk: Desk, flight: InFlight) -> list[SampleState]:
-    """States of a revision in flight, of each sample that it is the newest of. `eta` is a time, ms since 1970 UTC."""
+    """States of a revision in flight, of each sample that it is the newest of; none of a study. `eta` is a time, ms since 1970 UTC."""
+    if flight.revision.kind == STUDY:
+        return []
     progress, seconds, now = flight.progress, desk.clock.seconds(), desk.clock.now()
     left = progress.remaining(seconds)
     alone = len(flight.submission.samples) == 1
@@ -44,6 +46,7 @@ def ended(desk: Desk, submission: SubmissionRow, revision: RevisionRow) -> list[
     return [
         _state(submission, revision, sample_id, state=_ended_phase(revision), reason=revision.reason, updated_at=revision.changed_at)
         for sample_id in desk.shown_of(submission)
+        if revision.kind != STUDY
     ]
 
 

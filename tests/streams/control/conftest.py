@@ -193,8 +193,8 @@ class Lab:
         self.send(RUN_EVENTS.name, event)
         return event
 
-    def command(self, kind: str, sample: str = "S1", reason: str = "because") -> None:
-        self.send(RUN_EVENTS.name, Command(uuid.uuid4().hex, self.clock.now(), kind, sample, "tester", reason))
+    def command(self, kind: str, sample: str = "S1", reason: str = "because", **arguments: str) -> None:
+        self.send(RUN_EVENTS.name, Command(uuid.uuid4().hex, self.clock.now(), kind, sample, "tester", reason, arguments))
 
     def send(self, topic: str, event: Any) -> None:
         self.broker.append(Output(topic, b"k", wire.encode(event)))

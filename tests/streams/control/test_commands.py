@@ -163,7 +163,7 @@ def test_a_replay_of_a_failed_revision_opens_it_again(lab: Any) -> None:
 def test_a_publication_under_a_plan_that_is_no_longer_assigned_is_written_down(lab: Any) -> None:
     lab.announce(lab.file("a"))
     lab.run()
-    lab.add_pack("clinvar", "2")
+    lab.add_pack("transcripts", "2")
     lab.work()
     lab.run()
     [(revision, reason)] = lab.client.rows("SELECT revision_id, reason FROM decision WHERE kind = 'plan_changed'")

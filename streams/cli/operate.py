@@ -7,9 +7,11 @@ from typing import Annotated
 import typer
 
 from schemas.events import Command
+from streams.cli.asof import asked_of
 from streams.cli.decisions import ask
 from streams.cli.failures import CommandFailed, ExitCode, WrongUse
 from streams.cli.session import Session, actor, notes, out, session_of
+from streams.cli.study import study
 from streams.clock import now_ms
 
 Sample = Annotated[str, typer.Argument(metavar="SAMPLE", help="Name or pseudonym.")]
@@ -28,15 +30,26 @@ def replay(
     context: typer.Context,
     sample: Sample,
     reason: Reason = "",
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", metavar="DATE", help="A study with the knowledge of a date, for `query --as-of`.")
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Show progress and end when it is published.")] = False,
     json: Annotated[bool, typer.Option("--json", help="With --wait: the final state as JSON.")] = False,
 ) -> int:
-    """Interpret a sample's newest submission again, from its file, under the plan of today.
+    """Interpret a sample's newest submission again, from its file, under the plan of today, or as a study of a date.
+
+    A study takes of each source that moves (ClinVar, ClinGen, HPO, your own) the newest pack on this machine that is not of a later date.
+    It is never current and nobody is told of it: `query` and `explain` with --as-of show it.
 
     [bold]riverseq replay NA12878 --wait[/bold]
+    [bold]riverseq replay NA12878 --as-of 2017-01-15 --wait[/bold]
     """
     session = session_of(context)
+    asked = asked_of(as_of, None)
     _known(session, sample)
+    if as_of is not None:
+        command = command_of(session, "replay", sample, reason, {"as_of": str(asked.knowledge)})
+        return study(session, sample, command, wait=wait, as_json=json)
     command = command_of(session, "replay", sample, reason)
     if wait:
         from streams.cli.waiting import wait_for
@@ -88,13 +101,13 @@ def rebuild(context: typer.Context) -> int:
     return ExitCode.DONE
 
 
-def command_of(session: Session, kind: str, sample: str, reason: str) -> Command:
+def command_of(session: Session, kind: str, sample: str, reason: str, arguments: dict[str, str] | None = None) -> Command:
     """A command with its id: the same request later is another one, so its time counts."""
     from schemas import identity
 
     sample_id, now = session.sample_id(sample), now_ms()
-    content = {"kind": kind, "sample": sample_id, "actor": actor(), "reason": reason, "time": now}
-    return Command(identity.event_id(content), now, kind, sample_id, actor(), reason)
+    content = {"kind": kind, "sample": sample_id, "actor": actor(), "reason": reason, "time": now, **(arguments or {})}
+    return Command(identity.event_id(content), now, kind, sample_id, actor(), reason, arguments or {})
 
 
 def _known(session: Session, sample: str) -> None:

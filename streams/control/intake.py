@@ -15,13 +15,13 @@ from processors.knowledge.pack import PackError
 from processors.land.store import LIVE, STUDY, DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
 from schemas.events import CompletionEvent, SampleName
+from schemas.plan import Plan
 from streams.control import states
 from streams.control.consent import Consent
 from streams.control.desk import Desk, InFlight
 from streams.control.gate import Announcement, Refused, Surroundings, admit
 from streams.control.plans import ActiveSet, send_job, send_plan
 from streams.control.records import Position
-from schemas.plan import Plan
 from streams.failpoints import FailPoint
 from streams.logs import logger
 

@@ -81,7 +81,9 @@ def test_a_study_is_published_seen_as_of_its_date_and_by_nobody_else(dated: Any)
     assert dated.states() == shown, "the board shows nothing of it"
     assert len(dated.results()) == told, "nobody is told"
     assert dated.count("announced") == 1
-    assert state_of(dated.control.desk, dated.sample_id("S1")).revision_id == live
+    state = state_of(dated.control.desk, dated.sample_id("S1"))
+    assert state is not None
+    assert state.revision_id == live
 
 
 def test_the_same_study_twice_is_one(dated: Any) -> None:
@@ -131,11 +133,14 @@ def test_a_study_may_be_asked_while_the_sample_is_in_flight(dated: Any) -> None:
 
 @pytest.mark.parametrize("point", [FailPoint.INTAKE_ROWS, FailPoint.INTAKE_PLAN, FailPoint.INTAKE_JOB, FailPoint.PUBLISHED])
 def test_a_study_survives_the_death_of_control(dated: Any, point: FailPoint) -> None:
-    dated.start(point)
-    with pytest.raises(SimulatedCrash):
+    def to_the_end() -> None:
         study(dated)
         dated.work()
         dated.run()
+
+    dated.start(point)
+    with pytest.raises(SimulatedCrash):
+        to_the_end()
     dated.start()
     dated.run()
     if not dated.client.value("SELECT count() FROM publication FINAL WHERE kind = 'study'"):

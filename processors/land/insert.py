@@ -1,13 +1,15 @@
 """Landing a chunk: one insert a table under a token that only its content decides, the data first, the ledger last.
 
 Whatever dies in between, the chunk is delivered again and the same inserts are made again: those that were made are recognised by their
-tokens, and beyond the window of tokens a ReplacingMergeTree on the identity of the row keeps one. A chunk on the ledger is not repeated.
+tokens, and beyond the window of tokens a ReplacingMergeTree on the identity of the row keeps one. A chunk on the ledger is not repeated,
+unless its rows are not there: a server that is killed in an insert may know its token without having its rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,6 +19,7 @@ from processors.land import rows
 from processors.land.client import Client, StoreError
 from processors.land.keys import call_set, rows_token
 from processors.land.ledger import LedgerRow, Standing, record_landed, standing
+from processors.land.standing import chunk_stands, faults_stand
 from processors.land.structural import structural_calls, structural_overlaps
 from schemas.chunks import Chunk, ChunkKind, sources_of
 from schemas.compounds import NAMED_SCHEMA, no_compounds
@@ -51,7 +54,7 @@ def land_chunk(
     """
     header = chunk.header
     state = standing(client, header)
-    if state.landed is not None:
+    if state.landed is not None and (state.published or state.deleted or chunk_stands(client, header, plan, state.landed)):
         return state.landed
     _refuse_late(chunk, state)
     alleles = rows.sorted_alleles(chunk)
@@ -59,13 +62,15 @@ def land_chunk(
     found = _without(rows.findings(chunk, findings), state.deleted)
     together = _without(rows.compounds(chunk, no_compounds(NAMED_SCHEMA) if compounds is None else compounds), state.deleted)
     scores = rows.score(alleles, plan)
-    insert = _Inserts(client, chunk)
+    insert = _Inserts(client, chunk, again=state.landed is not None)
     insert("calls", call_set(header.submission_id, plan), calls)
     insert("annotation", plan.annotation_key, rows.annotation(alleles, plan))
     insert("knowledge_value", ",".join(sources_of(chunk.rows.schema)), rows.values(alleles))
     insert("score", plan.score_key, scores, {"provider": provider, "worker": worker})
     insert("finding", header.revision_id, found)
     insert("compound", header.revision_id, together)
+    if state.landed is not None:
+        return state.landed
     row = LedgerRow(
         **named_of(chunk),
         alleles=len(chunk.rows),
@@ -90,14 +95,17 @@ def land_faults(client: Client, chunk: Chunk, plan: Plan, *, worker: str, struct
     Raises Unavailable, SampleDeleted, AlreadyPublished, Rejected.
     """
     state = standing(client, chunk.header)
-    if state.landed is not None:
+    called = 0 if structural is None or not len(structural) else len(structural_calls(chunk, structural, plan))
+    if state.landed is not None and (state.published or state.deleted or faults_stand(client, chunk.header, plan, state.landed, called)):
         return state.landed
     _refuse_late(chunk, state)
     faults = _without(rows.faults(chunk, plan), state.deleted)
-    insert = _Inserts(client, chunk)
+    insert = _Inserts(client, chunk, again=state.landed is not None)
     insert("fault", call_set(chunk.header.submission_id, plan), faults)
     if structural is not None and len(structural):
         _land_structural(insert, chunk, structural, plan, state)
+    if state.landed is not None:
+        return state.landed
     row = LedgerRow(
         **named_of(chunk),
         alleles=len(chunk.rows),
@@ -123,16 +131,20 @@ def _land_structural(insert: _Inserts, chunk: Chunk, structural: Structural, pla
 
 class _Inserts:
     """Inserts of one chunk. Rows that belong to a call set or a once-only store have tokens without the revision: a second revision with
-    the same calls or the same annotation adds nothing."""
+    the same calls or the same annotation adds nothing. `again`: the tokens are known to the tables and rows are missing all the same, so
+    they get new ones; a row that then stands twice is one, by its identity."""
 
-    def __init__(self, client: Client, chunk: Chunk) -> None:
+    def __init__(self, client: Client, chunk: Chunk, *, again: bool) -> None:
         self._client = client
         self._header = chunk.header
+        self._again = again
 
     def __call__(self, table: str, key: str, batch: pa.RecordBatch, who: dict[str, str] | None = None) -> None:
         if not len(batch):
             return
         token = rows_token(self._header.chunk_id, key, table, self._header.epoch, batch)
+        if self._again:
+            token = f"{token}-{uuid4().hex}"
         for name, text in (who or {}).items():
             batch = batch.append_column(name, rows.constant(text, len(batch)))
         self._client.insert(table, batch, token)

@@ -282,3 +282,40 @@ def test_a_chunk_in_quarantine_is_listed_until_it_lands(client: Client, factory:
     assert quarantined_chunks(client, ["other"]) == []
     land(client, emission, factory.plan)
     assert quarantined_chunks(client) == []
+
+
+@pytest.mark.parametrize("table", ["calls", "annotation", "knowledge_value", "score", "finding"])
+def test_rows_that_a_server_took_for_landed_and_does_not_have_land_when_the_chunk_comes_again(
+    client: Client, factory: Any, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    emission = factory.emit(("aa", "bb", "cc"), chunks=1)
+    insert = client.insert
+    # the server is killed after it wrote the token down and before the rows had a place: the same insert again is acknowledged
+    with monkeypatch.context() as dying:
+        dying.setattr(client, "insert", lambda name, batch, token: insert(name, batch[:0] if name == table else batch, token))
+        row = land(client, emission, factory.plan)
+    seen: list[str] = []
+
+    def noted(name: str, batch: pa.RecordBatch, token: str) -> None:
+        seen.append(token)
+        insert(name, batch, token)
+
+    with monkeypatch.context() as swallowing:
+        swallowing.setattr(client, "insert", noted)
+        assert land(client, emission, factory.plan) == row
+    assert all("-" in token for token in seen)
+    assert seen
+    asked = np.count_nonzero(emission.chunks[0].rows.column("scored").to_numpy() == Scored.SCORED)
+    final = {name: int(client.value(f"SELECT count() FROM {name} FINAL")) for name in TABLES}
+    expected = {
+        "calls": row.calls,
+        "annotation": row.alleles,
+        "knowledge_value": row.known,
+        "score": asked,
+        "finding": row.findings,
+        "ledger": 1,
+    }
+    assert final == expected
+    seen.clear()
+    assert land(client, emission, factory.plan) == row
+    assert {name: int(client.value(f"SELECT count() FROM {name} FINAL")) for name in TABLES} == expected

@@ -88,7 +88,7 @@ def build(request: Request) -> Pack:
         raise SourceRefused(f"{request.files[0]}: has no predictor {main or 'that is known'}; it has {', '.join(held) or 'none of them'}")
 
     def values(block: TableBlock) -> Mapping[str, Any]:
-        found: dict[str, Any] = {name: block.words(name) for name in _WORDS}
+        found: dict[str, Any] = {name: block.words(name, listed=True) for name in _WORDS}
         for name in held:
             predictor = PREDICTORS[name]
             most, count = block.lists(name, predictor.low, predictor.high, least=predictor.least)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,16 @@ class Tables:
         preference: Sequence[str] = (),
         duplicates: str = "the earlier row",
         default: Answer = Answer.UNKNOWN,
+        covered: Path | None = None,
+        floor: float = 0.0,
+        every: bool = False,
         extra: Mapping[str, Any] | None = None,
     ) -> Pack:
-        """Write the pack. A row without any number is left out (`no_value`), unless the columns have none."""
-        measured = [column.name for column in columns if column.dtype == "f4"]
+        """Write the pack. A row without any number is left out (`no_value`), unless the columns have none or `every` row is to be kept."""
+        measured = [column.name for column in columns if column.dtype == "f4" and not every]
         return write_allele_pack(
             self.request, columns, self._rows(values, measured), main=main, default=default, preference=preference, duplicates=duplicates,
-            tally=self.tally, sha256=lambda: " ".join(file.sha256 for file in self.files), extra=extra,
+            covered=covered, floor=floor, tally=self.tally, sha256=lambda: " ".join(file.sha256 for file in self.files), extra=extra,
         )  # fmt: skip
 
     def _rows(self, values: Values, measured: Sequence[str]) -> Iterator[Rows]:

@@ -7,6 +7,7 @@ status), "Representation of classifications in ClinVar" (2024 wording), and the 
 from __future__ import annotations
 
 import enum
+import re
 
 
 class Significance(enum.IntEnum):
@@ -114,7 +115,36 @@ STARS: dict[str, int] = {
     "no_interpretation_for_the_individual_variant": 0,
 }
 """CLNREVSTAT → review stars."""
+OLD_STARS: dict[str, int] = {
+    "guideline": 4,
+    "prof": 4,  # 2014: reviewed by a professional society
+    "exp": 3,
+    "mult": 2,
+    "conf": 1,
+    "single": 1,
+    "no_criteria": 0,
+    "no_assertion": 0,
+    "not": 0,
+}
+"""CLNREVSTAT words of VCF 1.x (2014-12 to 2017), one a condition."""
 STARS_UNKNOWN = 255
+
+FLAGGED = "no_classifications_from_unflagged_records"
+"""CLNSIG and CLNREVSTAT of a record all of whose submissions are flagged: they do not count."""
+LOW_PENETRANCE = frozenset({Significance.PATHOGENIC_LOW_PENETRANCE, Significance.LIKELY_PATHOGENIC_LOW_PENETRANCE})
+RISK = frozenset({Significance.ESTABLISHED_RISK, Significance.LIKELY_RISK, Significance.UNCERTAIN_RISK, Significance.RISK_FACTOR})
+
+
+class Conflict(enum.IntEnum):
+    """Whether the submissions of a record contradict each other."""
+
+    NO = 0
+    YES = 1
+    CANNOT_TELL = 2  # numbers of VCF 1.x: 255 holds "conflicting" and "Benign/Likely benign" alike
+
+
+_RENAMED = (("interpretations", "classifications"), ("interpretation", "classification"), ("individual_variant", "single_variant"))
+_TALLY = re.compile(r"(?:^|\||,_?)([^()]+)\((\d+)\)")
 
 
 class UnknownTermError(ValueError):
@@ -140,6 +170,53 @@ def parse_codes(text: str) -> tuple[Significance, int]:
             raise UnknownTermError(part)
         found.append(CODES[part])
     return _combine(found, aggregated=False)
+
+
+def parse_review(text: str) -> int:
+    """Stars of a CLNREVSTAT text, STARS_UNKNOWN for an empty one. Raises UnknownTermError.
+
+    Words of VCF 1.x stand one a condition: the best counts.
+    """
+    if not text:
+        return STARS_UNKNOWN
+    if text in STARS:
+        return STARS[text]
+    parts = text.split("|")
+    for part in parts:
+        if part not in OLD_STARS:
+            raise UnknownTermError(part)
+    return max(OLD_STARS[part] for part in parts)
+
+
+def parse_tally(text: str) -> dict[Significance, int]:
+    """Submissions by term of a CLNSIGCONF text: `Pathogenic(1)|Benign(2)`, before 2022 joined by `,_`. Raises UnknownTermError."""
+    found: dict[Significance, int] = {}
+    at = 0
+    for match in _TALLY.finditer(text):
+        if match.start() != at or match[1] not in TERMS:
+            raise UnknownTermError(match[1] if match.start() == at else text[at:])
+        at = match.end()
+        found[TERMS[match[1]]] = found.get(TERMS[match[1]], 0) + int(match[2])
+    if at != len(text):
+        raise UnknownTermError(text[at:])
+    return found
+
+
+def same_wording(review: str) -> str:
+    """A review status in today's wording, so that a renamed one is not taken for a changed one."""
+    for old, new in _RENAMED:
+        review = review.replace(old, new)
+    return review
+
+
+def words_of(text: str) -> list[str]:
+    """The single words of a CLNSIG text, as the file writes them, for counts of a vocabulary."""
+    return [word for part in text.split("|") for word in part.split("/")]
+
+
+def terms_in(bits: int) -> list[Significance]:
+    """The terms of a bit set."""
+    return [term for term in Significance if term and bits >> term & 1]
 
 
 def _terms(part: str) -> list[Significance]:

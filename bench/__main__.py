@@ -18,6 +18,7 @@ from rich.table import Table
 from bench import measure
 from bench.consequence import run_consequence, show_consequence
 from bench.data import BenchFiles, make_data
+from bench.release import run_release, show_release
 from bench.spine import BenchFailed, SpineRun, run_sample, stack
 from bench.tools import ToolRun, run_tools
 from deploy.local.errors import LocalError
@@ -40,6 +41,7 @@ class Part(StrEnum):
     LOOKUP = "lookup"
     MEMORY = "memory"
     CONSEQUENCE = "consequence"
+    RELEASE = "release"
 
 
 def main(
@@ -48,7 +50,8 @@ def main(
     variants: Annotated[int, typer.Option("--variants", min=10_000, help="Variants of the large sample.")] = 1_000_000,
     samples: Annotated[int, typer.Option("--samples", min=3, help="Samples of the memory part.")] = 10,
     each: Annotated[int, typer.Option("--each", min=10_000, help="Variants of each of those.")] = 200_000,
-    data: Annotated[Path, typer.Option("--data", help="Shared data, for the consequence part.")] = SHARED,
+    exomes: Annotated[int, typer.Option("--exomes", min=1, help="Samples of the release part.")] = 20,
+    data: Annotated[Path, typer.Option("--data", help="Shared data, for the consequence and release parts.")] = SHARED,
 ) -> None:
     """Measure variants per second, CPU and memory."""
     console = out()
@@ -57,13 +60,16 @@ def main(
     consequence: dict[str, Any] = {}
     if part in {Part.ALL, Part.CONSEQUENCE}:
         consequence = _consequence(folder / "consequence", data, console)
-    if part is Part.CONSEQUENCE:
-        _write(folder, {"machine": machine, **consequence}, console)
+    release: dict[str, Any] = {}
+    if part in {Part.ALL, Part.RELEASE}:
+        release = _release(folder / "release", data, exomes, console)
+    if part in {Part.CONSEQUENCE, Part.RELEASE}:
+        _write(folder, {"machine": machine, **consequence, **release}, console)
         return
     files = make_data(folder / "input", variants, samples, each, lambda text: console.print(f"making {text}"))
     size = files.samples["whole"].stat().st_size / measure.MIB
     console.print(f"input: {files.records['whole']:,} records of one sample (GT:DP:AD:GQ), {size:.0f} MiB bgzip, seeded")
-    result: dict[str, Any] = {"machine": machine, "input": {"records": files.records, "mib": round(size, 1)}, **consequence}
+    result: dict[str, Any] = {"machine": machine, "input": {"records": files.records, "mib": round(size, 1)}, **consequence, **release}
     tools = run_tools(files, folder, int(machine["cores"])) if part in {Part.ALL, Part.LOOKUP} else []
     result["tools"] = [asdict(tool) for tool in tools]
     runs: list[SpineRun] = []
@@ -92,6 +98,16 @@ def _consequence(folder: Path, data: Path, console: Console) -> dict[str, Any]:
     found = run_consequence(folder, data, GENOME_MIX, EXOME_MIX, lambda text: console.print(f"  {text}"))
     show_consequence(console, found)
     return {"consequence": asdict(found)}
+
+
+def _release(folder: Path, data: Path, exomes: int, console: Console) -> dict[str, Any]:
+    """The figures of the release part; none, and a word, where the shared data is not there."""
+    if not (data / "vep_truth").is_dir():
+        console.print(f"no release part: no vep_truth below {data}; give --data or RIVERSEQ_TEST_DATA", style="yellow", markup=False)
+        return {}
+    found = run_release(folder, data, exomes, lambda text: console.print(f"  {text}"))
+    show_release(console, found)
+    return {"release": asdict(found)}
 
 
 def _spine(folder: Path, files: BenchFiles, part: Part, console: Console) -> list[SpineRun]:

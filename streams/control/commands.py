@@ -196,10 +196,11 @@ class Commands:
         return outcome
 
     def _read_again(self, revision: RevisionRow) -> bool:
-        """Send the job of a revision that chunks in quarantine hold up: a chunk that was damaged on its way is whole in the file."""
+        """Send the job of a revision that is held up: a chunk that was damaged on its way is whole in the file, and rows that a
+        killed server took for landed and does not have land under new tokens."""
         with self._desk.lock:
             flight = self._desk.in_flight.get(revision.revision_id)
-            held = flight is not None and flight.progress.phase is Phase.INCOMPLETE and bool(flight.progress.held)
+            held = flight is not None and flight.progress.phase is Phase.INCOMPLETE
         if flight is None or not held:
             return False
         self._intake.begin(flight)

@@ -69,6 +69,9 @@ class Watch:
             held = flight.progress.held.get(receipt.ordinal) if receipt.chunk_id and receipt.outcome == "quarantined" else None
             if receipt.stage == "land":
                 flight.look_after = min(flight.look_after, now + LOOK_SOON)
+                if flight.progress.unverified:  # the file is read again: read back anew
+                    flight.progress.unverified, flight.verify_failures, flight.verify_after = (), 0, now + LOOK_SOON
+                    changed = True
         if held is not None:
             desk.records.record_quarantined(
                 receipt.submission_id,

@@ -194,3 +194,23 @@ def test_a_replay_reads_the_file_again_where_a_chunk_in_quarantine_holds_the_sam
     assert lab.state().state == "published"
     assert lab.interpreted()[0].complete
     assert lab.count("calls") == lab.calls
+
+
+def test_a_replay_reads_the_file_again_where_rows_are_missing_that_the_ledger_has(lab: Any) -> None:
+    lab.announce(lab.file("a"))
+    lab.run()
+    lab.work(manifest=False)
+    lab.client.command("ALTER TABLE calls DELETE WHERE chunk = 0")
+    promised = lab.work(manifest=False, land=lambda ordinal: False)
+    lab.send("run.events", promised)
+    for _ in range(30):
+        lab.step()
+    assert lab.state().state == "incomplete"
+    assert "differs from the manifest" in lab.state().reason
+    lab.command("replay")
+    lab.run()
+    assert outcomes(lab) == ["revision 1 is read again from its file"]
+    lab.work()
+    lab.run()
+    assert lab.state().state == "published"
+    assert lab.count("calls") == lab.calls

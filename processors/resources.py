@@ -59,7 +59,10 @@ class Resources:
         for component in plan.components:
             if component.kind in found:
                 raise PackError(f"the plan {plan.plan_id} has two components of the kind {component.kind}; a plan has one of each")
-            found[component.kind] = find_pack(packs, component.digest)
+            pack = find_pack(packs, component.digest)
+            if pack.kind != component.kind:
+                raise PackError(f"{pack.path}: a pack of the kind {pack.kind}, which the plan {plan.plan_id} takes for {component.kind}")
+            found[component.kind] = pack
         for kind in REQUIRED:
             if kind not in found:
                 raise PackError(f"the plan {plan.plan_id} has no {kind}; register it with `riverseq reference add {plan.build}`")

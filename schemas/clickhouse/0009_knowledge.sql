@@ -101,16 +101,17 @@ LEFT ANY JOIN (SELECT digest, date, licence, keyed, moving, frequency, default_a
 -- bit i: the i-th (from 0) answers "absent" where no row says other. `whole`: every source of the plan is noted.
 CREATE OR REPLACE VIEW plan_knowledge AS
 SELECT
-    plan_id,
+    p.plan_id AS plan_id,
     anyIf(digest, kind = 'clinvar' AND noted) AS clinvar,
     multiIf(countIf(kind = 'clinvar') = 0, 'not_loaded', clinvar = '', '', anyIf(default_answer, kind = 'clinvar')) AS clinvar_default,
     arraySort(groupArrayIf((place, digest, kind, default_answer), frequency)) AS sorted,
     arrayMap(one -> (one.1, one.2, one.3), sorted) AS frequencies,
     cityHash64(arrayMap(one -> one.2, sorted)) AS frequency_set,
     arraySum(arrayMap((one, i) -> if(one.4 = 'absent', bitShiftLeft(toUInt64(1), i - 1), 0), sorted, arrayEnumerate(sorted))) AS frequency_absent,
-    countIf(NOT noted) = 0 AS whole
-FROM plan_source
-GROUP BY plan_id;
+    countIf(kind != '' AND NOT noted) = 0 AS whole
+FROM (SELECT DISTINCT plan_id FROM plan) AS p
+LEFT JOIN plan_source AS k ON k.plan_id = p.plan_id
+GROUP BY p.plan_id;
 
 -- Every current call with what is known of its allele under the plan in force for its sample, named. `clinvar` is the significance,
 -- `frequency` the greatest of the plan's frequency sources, that of `frequency_source`. An answer is empty where a source is not on record.
@@ -197,10 +198,10 @@ LEFT ANY JOIN (
     WHERE annotation_key IN (SELECT annotation_key FROM sample_current)
 ) AS a ON a.allele_id = c.allele_id AND a.spelling = c.spelling AND a.source = s.annotation_key
 LEFT ANY JOIN (
-    SELECT cityHash64(source) AS source, allele_id, spelling, significance, stars, 1 AS hit FROM knowledge_clinvar
+    SELECT cityHash64(source) AS pack, allele_id, spelling, significance, stars, 1 AS hit FROM knowledge_clinvar
     WHERE source IN (SELECT clinvar FROM plan_knowledge WHERE plan_id IN (SELECT plan_id FROM sample_plan))
         AND allele_id IN (SELECT allele_id FROM annotation WHERE annotation_key IN (SELECT annotation_key FROM sample_current))
-) AS l ON l.allele_id = c.allele_id AND l.spelling = c.spelling AND l.source = s.clinvar
+) AS l ON l.allele_id = c.allele_id AND l.spelling = c.spelling AND l.pack = s.clinvar
 LEFT ANY JOIN (
     SELECT
         m.frequency_set AS frequency_set, w.allele_id AS allele_id, w.spelling AS spelling,
@@ -269,17 +270,17 @@ SELECT
 FROM calls_current AS c
 INNER JOIN sample_plan AS e ON e.sample_id = c.sample_id
 INNER JOIN (
-    SELECT plan_id, kind, name, version, digest, cityHash64(digest) AS source, date, licence, noted, default_answer FROM plan_source
+    SELECT plan_id, kind, name, version, digest, cityHash64(digest) AS pack, date, licence, noted, default_answer FROM plan_source
     WHERE keyed = 'allele' OR NOT noted
 ) AS p ON p.plan_id = e.plan_id
 LEFT ANY JOIN (
-    SELECT cityHash64(source) AS source, allele_id, spelling, answer, value, row, 0 AS significance, 1 AS hit FROM knowledge_value
+    SELECT cityHash64(source) AS pack, allele_id, spelling, answer, value, row, 0 AS significance, 1 AS hit FROM knowledge_value
     WHERE source IN (SELECT digest FROM plan_source WHERE plan_id IN (SELECT plan_id FROM sample_plan))
     UNION ALL
     SELECT cityHash64(source), allele_id, spelling, 1, if(stars = 255, nan, stars), row, significance, 1 FROM knowledge_clinvar
     WHERE source IN (SELECT clinvar FROM plan_knowledge WHERE plan_id IN (SELECT plan_id FROM sample_plan))
         AND allele_id IN (SELECT allele_id FROM annotation WHERE annotation_key IN (SELECT annotation_key FROM sample_current))
-) AS k ON k.allele_id = c.allele_id AND k.spelling = c.spelling AND k.source = p.source
+) AS k ON k.allele_id = c.allele_id AND k.spelling = c.spelling AND k.pack = p.pack
 LEFT ANY JOIN (
     SELECT cityHash64(key) AS source, code, name FROM vocabulary WHERE vocabulary = 'clinvar'
-) AS v ON v.code = k.significance AND v.source = p.source;
+) AS v ON v.code = k.significance AND v.source = p.pack;

@@ -43,7 +43,7 @@ class BenchFailed(Exception):
 @contextmanager
 def stack(folder: Path, files: BenchFiles) -> Iterator[tuple[Session, Run]]:
     """Everything running on a state folder, the reference and the knowledge registered."""
-    from streams.cli.knowledge import compile_source
+    from streams.cli.knowledge_build import compile_source
     from streams.cli.reference import compile_reference
 
     state = open_state(folder, create=True)

@@ -87,11 +87,6 @@ def seal_pack(
     extra: Mapping[str, Any] | None = None,
 ) -> Pack:
     """Make a pack of a work folder whose `.npy` files are complete: digest, manifest, one rename. Of the same content there is one pack."""
-    state = hashlib.blake2b(digest_size=16)
-    for path in sorted(work.glob("*.npy"), key=lambda path: path.stem):
-        with path.open("rb") as handle:
-            state.update(path.stem.encode() + b"\0" + hashlib.file_digest(handle, hashlib.blake2b).digest())
-            os.fsync(handle.fileno())
     meaning = {
         "kind": kind,
         "name": name,
@@ -101,8 +96,7 @@ def seal_pack(
         "rows": rows,
         "extra": dict(extra or {}),
     }
-    state.update(json.dumps(meaning, sort_keys=True).encode())
-    digest = state.hexdigest()
+    digest = content_digest(work, meaning)
     (work / "pack.json").write_text(json.dumps({**meaning, "digest": digest}, indent=1, sort_keys=True) + "\n")
     target = root / kind / f"{name}@{version}-{digest[:12]}"
     try:
@@ -112,6 +106,17 @@ def seal_pack(
         if not target.exists():  # the same pack by another build, between the question and the rename
             raise
     return read_pack(target)
+
+
+def content_digest(folder: Path, meaning: Mapping[str, Any]) -> str:
+    """Digest of a pack's content: its `.npy` files, which are then on disk, and its manifest without the digest."""
+    state = hashlib.blake2b(digest_size=16)
+    for path in sorted(folder.glob("*.npy"), key=lambda path: path.stem):
+        with path.open("rb") as handle:
+            state.update(path.stem.encode() + b"\0" + hashlib.file_digest(handle, hashlib.blake2b).digest())
+            os.fsync(handle.fileno())
+    state.update(json.dumps(meaning, sort_keys=True).encode())
+    return state.hexdigest()
 
 
 def read_pack(path: Path) -> Pack:

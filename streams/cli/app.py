@@ -11,7 +11,20 @@ from typing import Annotated
 
 import typer
 
-from streams.cli import annotate, follow_results, knowledge, models, operate, quarantine, query, reference, status, submit, version
+from streams.cli import (
+    annotate,
+    follow_results,
+    knowledge,
+    models,
+    operate,
+    quarantine,
+    query,
+    reanalysis,
+    reference,
+    status,
+    submit,
+    version,
+)
 from streams.cli.failures import ExitCode, is_expected
 from streams.cli.session import Session, notes
 
@@ -67,9 +80,11 @@ def build_app() -> typer.Typer:
         submit.register,
         status.register,
         query.register,
+        explain.register,
         follow_results.register,
         quarantine.register,
         operate.register,
+        reanalysis.register,
         reference.register,
         knowledge.register,
         models.register,

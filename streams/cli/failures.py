@@ -37,7 +37,7 @@ _EXPECTED = frozenset(
         "processors.knowledge.liftover.chain.ChainRefused",
         "processors.knowledge.liftover.lift.LiftRefused",
         "processors.knowledge.pack.PackError",
-        "processors.knowledge.sources.sites.SourceRefused",
+        "processors.knowledge.sources.refused.SourceRefused",
         "processors.land.client.StoreError",
         "processors.pipeline.OutputRefused",
         "processors.score.models.ModelRefused",

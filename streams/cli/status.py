@@ -24,12 +24,13 @@ def status(
     """Show every sample, or one in full.
 
     [bold]riverseq status[/bold]
-    [bold]riverseq status NA12878 --json[/bold]   keys: sample state variants_in landed quarantined revision plan stages
+    [bold]riverseq status NA12878 --json[/bold]   keys: sample state variants_in landed quarantined revision plan stages reanalysis
     [bold]riverseq status --watch[/bold]
 
     Exit code 3 where a sample waits for a person (`riverseq quarantine list`).
     """
     from streams.cli import states, status_view
+    from streams.cli.reanalysis import refusing
 
     session = session_of(context)
     if watch:
@@ -42,14 +43,15 @@ def status(
         state = current.get(session.sample_id(sample))
         if state is None:
             raise CommandFailed(f"no sample {sample!r} here; `riverseq status` lists all")
+        refused = refusing(session).get(state.sample_id)
         if json:
-            print_json(states.describe(state, sample))
+            print_json({**states.describe(state, sample), "reanalysis": "allowed" if refused is None else "refused"})
         else:
-            status_view.show(sample, state)
+            status_view.show(sample, state, refused)
         return ExitCode.NEEDS_HUMAN if state.state == states.HELD else ExitCode.DONE
     ordered = sorted(current.values(), key=lambda state: -state.submitted_at)
     if json:
         print_json([states.describe(state, names.get(state.sample_id, state.sample_id)) for state in ordered])
     else:
-        out().print(status_view.table_of(ordered, names))
+        out().print(status_view.table_of(ordered, names, refusing(session)))
     return ExitCode.NEEDS_HUMAN if any(state.state == states.HELD for state in ordered) else ExitCode.DONE

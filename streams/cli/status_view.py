@@ -17,6 +17,7 @@ from streams.cli.waiting import STYLE, bars, outcome
 from streams.clock import now_ms
 from streams.settings import SettingsError
 
+_STAYS = "releases do not touch it, it stays under its plan"
 SHOWN = 50
 """Samples of the table, newest first."""
 
@@ -55,7 +56,7 @@ def watch(session: Session, sample: str | None) -> None:
                 time.sleep(0.05)
 
 
-def table_of(ordered: list[SampleState], names: Mapping[str, str]) -> Table | Text:
+def table_of(ordered: list[SampleState], names: Mapping[str, str], refusing: Mapping[str, str] | None = None) -> Table | Text:
     if not ordered:
         return Text("no samples yet; `riverseq submit FILE --build B` announces one")
     table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
@@ -77,7 +78,7 @@ def table_of(ordered: list[SampleState], names: Mapping[str, str]) -> Table | Te
             f"{state.quarantined:,}",
             str(state.revision or ""),
             _age(now - state.submitted_at),
-            Text(state.reason, style="yellow"),
+            Text("; ".join(filter(None, (state.reason, _STAYS if state.sample_id in (refusing or {}) else ""))), style="yellow"),
         )
     if len(ordered) > SHOWN:
         table.caption = f"{len(ordered) - SHOWN} older samples are not shown; --json lists all"
@@ -99,7 +100,8 @@ def _age(milliseconds: int) -> str:
     return f"{seconds} s"
 
 
-def show(name: str, state: SampleState) -> None:
+def show(name: str, state: SampleState, refused: str | None = None) -> None:
+    """One sample in full; `refused`: who decided that releases do not re-interpret it, and why."""
     console = out()
     console.print(outcome(name, state))
     console.print(bars({name: state}, 1))
@@ -112,6 +114,7 @@ def show(name: str, state: SampleState) -> None:
         "provider": state.provider,
         "submitted": _moment(state.submitted_at),
         "changed": _moment(state.updated_at),
+        **({} if refused is None else {"re-interpretation": f"refused ({refused}): {_STAYS}"}),
     }
     table = Table.grid(padding=(0, 2))
     for key, value in rows.items():

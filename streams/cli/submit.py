@@ -42,6 +42,9 @@ def submit(
     hpo: Annotated[str, typer.Option("--hpo", metavar="TERMS", help="HPO terms, comma-separated: HP:0001250,HP:0001263.")] = "",
     panel: Annotated[Path | None, typer.Option("--panel", metavar="FILE", help="Gene panel, one symbol a line.")] = None,
     priority: Annotated[Lane, typer.Option("--priority", help="Lane: urgent overtakes routine at every stage.")] = Lane.ROUTINE,
+    reanalysis: Annotated[
+        str, typer.Option("--reanalysis", metavar="ANSWER", help="allowed or refused: may later releases re-interpret the samples?")
+    ] = "",
     wait: Annotated[bool, typer.Option("--wait", help="Show progress and end when everything is published.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print what was sent, or with --wait the final states, as JSON.")] = False,
 ) -> int:
@@ -56,6 +59,8 @@ def submit(
     Ctrl-C while waiting leaves the samples running; `riverseq status` shows them. The same announcement twice is one.
     """
     session = session_of(context)
+    if reanalysis not in ("", "allowed", "refused"):
+        raise WrongUse(f"--reanalysis {reanalysis!r} is neither allowed nor refused")
     orders = check_orders(session, files, tuple(sample or ()), build)
     pedigree = _text(family, "--family") if family else ""
     if panel is not None:
@@ -77,6 +82,7 @@ def submit(
                 hpo=terms,
                 panel=str(panel.resolve()) if panel else "",
                 lane=priority,
+                reanalysis=reanalysis,
             )
         )
         for order, digest in zip(orders, digests, strict=True)

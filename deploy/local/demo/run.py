@@ -94,7 +94,7 @@ def fresh_state(folder: Path) -> State:
 
 def compile_packs(session: Session, files: DemoFiles, console: Console) -> None:
     """Register the demo's genome, genes and knowledge, as `riverseq reference add` and `knowledge build` do."""
-    from streams.cli.knowledge import compile_source
+    from streams.cli.knowledge_build import compile_source
     from streams.cli.reference import compile_reference
 
     root = session.packs()

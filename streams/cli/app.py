@@ -13,6 +13,7 @@ import typer
 
 from streams.cli import (
     annotate,
+    explain,
     follow_results,
     knowledge,
     models,

@@ -57,6 +57,14 @@ def every_transcript(
     return pa.Table.from_pylist(rows, schema=schema)
 
 
+def transcripts_of(
+    client: Client, packs: Path, plan_id: str, contig: str, start: int, ref: str, alt: str, allele: int, shadows: Shadows | None
+) -> list[dict[str, Any]]:
+    """What an allele does to each transcript under a plan, the pick first; none where a pack of the plan is not on this machine."""
+    codes = client.arrow(moved(shadows, _CODES), {"alleles": [allele], "ref": ref, "alt": alt}).to_pylist()
+    return next((_named(client, packs, row, contig, start, ref, alt) for row in codes if row["plan_id"] == plan_id), [])
+
+
 def _named(client: Client, packs: Path, row: dict[str, Any], contig: str, start: int, ref: str, alt: str) -> list[dict[str, Any]]:
     """Transcripts of a row of codes, the pick first; none where a pack is not here."""
     import numpy as np

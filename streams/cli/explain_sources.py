@@ -1,0 +1,73 @@
+"""The answers of a plan's sources about an allele, with what their packs hold at the row, where the packs are on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+WORDS = {
+    "found": "found",
+    "absent": "absent: the source covers the place and does not hold the allele",
+    "unknown": "unknown: the source does not tell (below its floor, outside what it covers, or its record failed its filter)",
+    "not_loaded": "not loaded: the plan has no such source, which says nothing of the allele",
+    "": "not on record: nothing is claimed",
+}
+
+
+def sources_of(
+    packs: Path, of_allele: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], summary: dict[str, Any] | None
+) -> list[dict[str, Any]]:
+    """Every source: those keyed by allele as the rows that landed say, those of genes as their packs say, and what is not loaded."""
+    from processors.knowledge.kinds import KINDS
+
+    told = [_of_allele(packs, row) for row in of_allele]
+    told += [_of_gene(packs, row, summary) for row in others]
+    there = {row["kind"] for row in told}
+    told += [
+        {"kind": kind.name, "source": kind.title, "version": "", "digest": "", "date": "", "licence": "", "keyed": str(kind.keyed),
+         "answer": "not_loaded", "words": WORDS["not_loaded"], "value": None, "said": "", "details": None}
+        for kind in KINDS.values() if kind.name not in there
+    ]  # fmt: skip
+    return told
+
+
+def _of_allele(packs: Path, row: dict[str, Any]) -> dict[str, Any]:
+    place = row["row"]
+    told = {**row, "keyed": "allele", "words": WORDS[row["answer"]], "details": None}
+    if place is None:
+        return told
+    source, why = _open(packs, row["digest"])
+    if source is None:
+        return {**told, "words": f"{told['words']}; {why}"}
+    details = source.details(place)
+    if row["answer"] == "unknown" and details.get("filtered"):
+        told["words"] = "unknown: the source's record failed its filter"
+    return {**told, "details": details}
+
+
+def _of_gene(packs: Path, row: dict[str, Any], summary: dict[str, Any] | None) -> dict[str, Any]:
+    told = {**row, "row": None, "value": None, "said": "", "details": None, "answer": "unknown"}
+    if row["keyed"] != "gene":
+        return {**told, "words": "unknown: regions are not asked here"}
+    if summary is None or not (summary["gene_id"] or summary["gene"]):
+        return {**told, "words": "unknown: the allele is of no gene"}
+    source, why = _open(packs, row["digest"])
+    if source is None:
+        return {**told, "words": f"unknown: {why}"}
+    gene = summary["gene"] or summary["gene_id"]
+    place = int(source.query([summary["gene_id"] or ""], [summary["gene"] or ""])[0])
+    if place < 0:
+        return {**told, "answer": "absent", "words": f"absent: the source does not list {gene}"}
+    return {**told, "answer": "found", "words": f"found for {gene}", "row": place, "details": source.details(place)}
+
+
+def _open(packs: Path, digest: str) -> tuple[Any, str]:
+    """The source of a pack; None and why not."""
+    from processors.knowledge.pack import PackError, find_pack
+    from processors.knowledge.source import open_source
+
+    try:
+        return open_source(find_pack(packs, digest)), ""
+    except PackError as error:
+        return None, f"its pack is not on this machine ({error})" if "no pack" in str(error) else f"its pack cannot be read ({error})"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from processors.knowledge.allele_columns import Column, ColumnReader
+from processors.knowledge.allele_columns import MISSING, Column, ColumnReader
 from processors.knowledge.allele_parts import Recipe, Rows, write_allele_pack
 from processors.knowledge.lookup import AlleleIndex, Spelled
 from processors.knowledge.pack import Pack, PackError
@@ -73,9 +73,9 @@ class AllelePack:
             hit, rows = hit[~failed], rows[~failed]
         if self.main:
             stored = self.column(self.main)[rows]
-            value[hit] = stored
-            if stored.dtype.kind == "f":  # a row whose main value is missing says nothing
-                answer[hit[np.isnan(stored)]] = Answer.UNKNOWN
+            missing = np.isnan(stored) if stored.dtype.kind == "f" else stored == MISSING[self._readers[self.main].column.dtype]
+            value[hit] = np.where(missing, np.float32(np.nan), stored)
+            answer[hit[missing]] = Answer.UNKNOWN  # a row whose main value is missing says nothing
         if self._covered is not None and self.floor == 0:
             starts, ends = self._covered
             place = (ids >> np.uint64(32)).astype(np.int64)

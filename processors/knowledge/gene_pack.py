@@ -86,6 +86,7 @@ def write_gene_pack(
     sha256: str,
     date: str,
     tally: Counter[str],
+    extra: Mapping[str, Any] | None = None,
 ) -> Pack:
     """Write the pack of some records, the preferred record of a gene first.
 
@@ -105,7 +106,7 @@ def write_gene_pack(
         firsts = (gene.records[0].get(name) for gene in genes)
         arrays[f"value_{name}"] = np.array([np.nan if value is None else value for value in firsts], dtype=np.float32)
     kind = kind_of(request.kind)
-    extra = {
+    said = {
         "keyed": Keyed.GENE,
         "source": source,
         "sha256": sha256,
@@ -115,10 +116,11 @@ def write_gene_pack(
         "columns": {name: dict(column) for name, column in columns.items()},
         "numbers": list(numbers),
         "identity": list(identity),
+        **(extra or {}),
     }
-    name = request.name or request.kind
+    name = request.name or request.kind.removeprefix("user.")
     return write_pack(
-        request.root, kind=request.kind, name=name, version=request.version, build=BUILD, arrays=arrays, rows=len(genes), extra=extra
+        request.root, kind=request.kind, name=name, version=request.version, build=BUILD, arrays=arrays, rows=len(genes), extra=said
     )
 
 

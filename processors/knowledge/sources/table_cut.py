@@ -41,6 +41,10 @@ class Cells:
     def __len__(self) -> int:
         return len(self.lines)
 
+    def take(self, rows: I64) -> Cells:
+        """Some of the rows."""
+        return Cells(self.path, self.text, self.lines[rows], {role: span[rows] for role, span in self.spans.items()}, self.names)
+
     def numbers(self, role: str, low: float, high: float) -> F32:
         """float32[n] of a column, NaN where missing. Raises SourceRefused for what is no number or lies outside the bounds."""
         out = np.empty(len(self), dtype=np.float32)

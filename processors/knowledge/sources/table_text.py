@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from processors.ingest.scan import float_value
@@ -142,3 +143,27 @@ def first_words(text, spans, mark, out):  # type: ignore[no-untyped-def]
         last = b if same else end
         out[i, 0] = a
         out[i, 1] = a if missing(text, a, last) else last
+
+
+@njit(cache=True, nogil=True)
+def listed_spans(text, spans, places, out):  # type: ignore[no-untyped-def]
+    """Spans of the `places`-th values of lists by commas, the whole where the place is -1; empty where there is none."""
+    for i in range(spans.shape[0]):
+        a, end = spans[i, 0], spans[i, 1]
+        out[i, 0], out[i, 1] = 0, 0
+        if a < 0:
+            continue
+        b, seen = end, np.int64(0)
+        if places[i] >= 0:
+            b = a
+            while b < end and text[b] != 44:
+                b += 1
+            while seen < places[i] and b < end:
+                a = b + 1
+                b = a
+                while b < end and text[b] != 44:
+                    b += 1
+                seen += 1
+            if seen < places[i]:
+                continue
+        out[i, 0], out[i, 1] = a, b

@@ -1,0 +1,230 @@
+"""Each window that a delta opens: control dies exactly there, or something else happens meanwhile, and everything is there once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas import identity
+from schemas.events import SampleInterpreted
+from streams.failpoints import FailPoint, SimulatedCrash
+
+P, B, U = "Pathogenic", "Benign", "Uncertain_significance"
+POINTS = [point for point in FailPoint if point.startswith("delta.")] + [FailPoint.ANNOUNCING, FailPoint.ANNOUNCED]
+
+
+def begin(lab: Any) -> None:
+    """Two touched samples and one that is not, under a first release."""
+    a, b, c, *rest = lab.sites
+    lab.clinvar("1", {a: U, b: P})
+    lab.submit("kid", [a, b, *rest[:6]])
+    lab.submit("mum", [a, c, *rest[3:9]])
+    lab.submit("dad", rest[:9])
+    lab.run()
+
+
+def release(lab: Any) -> None:
+    a, b, c, *_ = lab.sites
+    lab.clinvar("2", {a: P, b: B, c: P})
+
+
+def check(lab: Any) -> None:
+    """Each sample stands where it should, once, and was told of once."""
+    assert lab.behind() == 0
+    a, b, c, *rest = lab.sites
+    assert [number for number, _, _ in lab.publications("kid")] == [1, 2]
+    assert [number for number, _, _ in lab.publications("mum")] == [1, 2]
+    assert [number for number, _, _ in lab.publications("dad")] == [1]
+    steps = lab.client.rows("SELECT step FROM carried FINAL WHERE sample_id = {id:String}", {"id": lab.samples["dad"]})
+    assert steps == [(1,)]
+    revisions = lab.client.rows("SELECT submission_id, number FROM revision FINAL")
+    assert len(set(revisions)) == len(revisions) == 5
+    told = lab.reclassified()
+    assert {(lab.samples["kid"], a[0]), (lab.samples["kid"], b[0]), (lab.samples["mum"], a[0]), (lab.samples["mum"], c[0])} == {
+        (event.sample_id, event.position) for event in told
+    }
+    assert len({event.id for event in told}) == 4
+    assert all(event == next(other for other in told if other.id == event.id) for event in told)
+    current = {row[0] for row in lab.client.rows("SELECT revision_id FROM sample_current")}
+    interpreted = {event.id for event in lab.results() if isinstance(event, SampleInterpreted) and event.base}
+    ids = {identity.result_id(event.revision_id, event.sample_id, 0, "SampleInterpreted") for event in told}
+    assert interpreted == ids and {event.revision_id for event in told} <= current
+    assert lab.client.value("SELECT count() FROM publication FINAL WHERE revision_id NOT IN (SELECT revision_id FROM announced)") == 0
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_control_dies_in_a_delta_and_every_row_is_there_once(lab: Any, point: FailPoint) -> None:
+    begin(lab)
+    lab.start(point)
+    release(lab)
+    with pytest.raises(SimulatedCrash):
+        lab.run()
+    lab.start()
+    lab.run()
+    check(lab)
+    a, b, c, *rest = lab.sites
+    seen = lab.seen(["kid", "mum", "dad"])
+    assert seen == lab.scratch({"kid": [a, b, *rest[:6]], "mum": [a, c, *rest[3:9]], "dad": rest[:9]})
+
+
+def until_sent(lab: Any) -> None:
+    """Up to where the chunks of a delta are sent and none is worked on."""
+    release(lab)
+    assert lab.control.reconciler.turn()
+
+
+def test_a_sample_deleted_meanwhile_is_left_out_and_leaves_nothing(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    lab.command("delete", "kid")
+    lab.run()
+    gone = {"id": lab.samples["kid"]}
+    for table in ("finding", "reclassified", "superseded", "carried"):
+        assert lab.client.value(f"SELECT count() FROM {table} WHERE sample_id = {{id:String}} AND 1", gone) == 0, table
+    assert {event.sample_id for event in lab.reclassified()} == {lab.samples["mum"]}
+    assert lab.behind() == 0
+
+
+def test_a_sample_deleted_after_its_delta_leaves_nothing(lab: Any) -> None:
+    begin(lab)
+    release(lab)
+    lab.run()
+    lab.command("delete", "kid")
+    lab.run()
+    for table in ("finding", "reclassified", "superseded"):
+        assert lab.client.value(f"SELECT count() FROM {table} WHERE sample_id = {{id:String}}", {"id": lab.samples["kid"]}) == 0, table
+
+
+def test_a_sample_resubmitted_meanwhile_is_interpreted_whole(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    lab.submit("kid", [lab.sites[0], *lab.sites[9:15]])
+    lab.run()
+    assert lab.behind() == 0
+    ordinals = lab.client.rows(
+        "SELECT ordinal, number FROM publication FINAL WHERE sample_id = {id:String} ORDER BY ordinal, number", {"id": lab.samples["kid"]}
+    )
+    assert ordinals[-1] == (2, 1)
+    seen = lab.seen(["kid"])
+    assert seen == lab.scratch({"kid": [lab.sites[0], *lab.sites[9:15]]})
+
+
+def test_a_sample_replayed_meanwhile_gets_no_number_twice(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    lab.command("replay", "kid")
+    lab.run()
+    numbers = [number for number, _, _ in lab.publications("kid")]
+    assert numbers == sorted(set(numbers)) and len(numbers) >= 2
+    assert lab.behind() == 0
+    a, b, _, *rest = lab.sites
+    seen = lab.seen(["kid"])
+    assert seen == lab.scratch({"kid": [a, b, *rest[:6]]})
+
+
+def test_a_replay_stands_on_the_deltas_of_before(lab: Any) -> None:
+    begin(lab)
+    release(lab)
+    lab.run()
+    lab.command("replay", "kid")
+    lab.run()
+    published = lab.publications("kid")
+    assert [number for number, _, _ in published] == [1, 2, 3]
+    assert published[2][2] != published[0][2]  # a root of its own
+    a, b, _, *rest = lab.sites
+    seen = lab.seen(["kid"])
+    assert seen == lab.scratch({"kid": [a, b, *rest[:6]]})
+
+
+def test_a_second_release_during_the_first_is_where_all_end(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    a, b, c, *rest = lab.sites
+    lab.clinvar("3", {a: B, c: "Likely_pathogenic"})
+    lab.run()
+    assert lab.behind() == 0
+    seen = lab.seen(["kid", "mum"])
+    assert seen == lab.scratch({"kid": [a, b, *rest[:6]], "mum": [a, c, *rest[3:9]]})
+
+
+def test_a_release_while_a_sample_is_in_flight_reaches_it_after_its_publication(lab: Any) -> None:
+    a, *rest = lab.sites
+    lab.clinvar("1", {a: U})
+    lab.submit("kid", [a, *rest[:5]])
+    lab.control.restore()
+    for message in lab._new("run.events"):
+        lab.control.event(message, lab.id)
+        lab.read[message.topic] = message.offset + 1
+    lab.clinvar("2", {a: P})
+    lab.run()
+    assert [number for number, _, _ in lab.publications("kid")] == [1, 2]
+    assert [event.position for event in lab.reclassified()] == [a[0]]
+
+
+def test_a_poisoned_delta_chunk_holds_the_delta_with_the_reason_and_goes_on_once_replayed(lab: Any) -> None:
+    begin(lab)
+    lab.refuse = {0}
+    release(lab)
+    lab.run()
+    assert "poisoned" in lab.control.reconciler.held("toy")[0]
+    assert [number for number, _, _ in lab.publications("kid")] == [1]
+    lab.start()
+    lab.run()
+    assert "poisoned" in lab.control.reconciler.held("toy")[0]  # also after a restart
+    lab.refuse = set()
+    for message in lab.broker.log("chunks.raw.background"):
+        lab._chunk(message)
+    lab.run()
+    assert lab.control.reconciler.held("toy") == ()
+    check(lab)
+
+
+def test_a_delta_whose_chunks_went_astray_sends_them_again(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    for message in lab.broker.log("chunks.raw.background"):
+        lab.read["chunks.raw.background" + str(message.number)] = message.offset + 1  # lost
+    for _ in range(40):
+        lab.step()
+    check(lab)
+
+
+def test_a_paused_build_waits_and_goes_on(lab: Any) -> None:
+    begin(lab)
+    lab.command("pause", build="toy")
+    lab.run()
+    release(lab)
+    lab.run()
+    assert lab.behind() == 3
+    lab.command("resume", build="toy")
+    lab.run()
+    check(lab)
+
+
+def test_a_case_that_takes_no_part_stays_under_its_plan_until_it_does(lab: Any) -> None:
+    begin(lab)
+    lab.command("reanalysis", "kid", answer="refused")
+    lab.run()
+    release(lab)
+    lab.run()
+    assert [number for number, _, _ in lab.publications("kid")] == [1]
+    assert {event.sample_id for event in lab.reclassified()} == {lab.samples["mum"]}
+    lab.command("reanalysis", "kid", answer="allowed")
+    lab.run()
+    check(lab)
+
+
+def test_samples_that_come_in_many_batches_send_each_allele_once(lab: Any) -> None:
+    a, b, *rest = lab.sites
+    lab.size = 2
+    lab.start()
+    lab.clinvar("1", {a: U})
+    for name in ("s1", "s2", "s3", "s4", "s5"):
+        lab.submit(name, [a, b, *rest[:3]])
+    lab.run()
+    lab.clinvar("2", {a: P})
+    lab.run()
+    assert lab.behind() == 0
+    assert len(lab.broker.log("chunks.raw.background")) == 1
+    assert len(lab.reclassified()) == 5

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from processors.ingest.faults import Fault
-from processors.knowledge.allele_columns import Column, ColumnReader
+from processors.knowledge.allele_columns import Column, ColumnReader, strings_of
 from processors.knowledge.kinds import Keyed, Licence
 from processors.knowledge.pack import Pack, PackError, write_pack
 from processors.knowledge.source import Request
@@ -96,8 +97,8 @@ def write_region_pack(
     for column in columns:
         stored = [column.stored(values[column.name]) for _, values in parts]
         if column.dtype == "text":
-            texts = [text for part in stored if isinstance(part, StringTable) for text in part.arrow().to_pylist()]
-            ordered = StringTable(*_strings([texts[row] for row in order]))
+            texts = pa.concat_arrays([part.arrow() for part in stored if isinstance(part, StringTable)])
+            ordered = strings_of(texts.take(pa.array(order)))
             arrays |= {f"{column.name}_offsets": ordered.offsets, f"{column.name}_data": ordered.data}
         else:
             arrays[column.name] = np.concatenate([np.asarray(part) for part in stored])[order]
@@ -119,13 +120,6 @@ def write_region_pack(
     return write_pack(
         request.root, kind=request.kind, name=name, version=request.version, build=table.build, arrays=arrays, rows=len(order), extra=said
     )
-
-
-def _strings(texts: Sequence[str]) -> tuple[I64, npt.NDArray[np.uint8]]:
-    encoded = [text.encode() for text in texts]
-    offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
-    np.cumsum([len(raw) for raw in encoded], out=offsets[1:])
-    return offsets, np.frombuffer(b"".join(encoded), dtype=np.uint8)
 
 
 @dataclass(frozen=True)

@@ -98,6 +98,21 @@ def test_dosage_scores_keep_not_yet_evaluated_apart_from_no_evidence(tmp_path: P
     assert found.query(["GeneID:2"], ["other"]).tolist() == [1]
 
 
+def test_the_two_tracks_of_clingen_are_joined_by_gene(tmp_path: Path) -> None:
+    names = {"hi.bed": "Haploinsufficiency", "ts.bed": "Triplosensitivity"}
+    for name, title in names.items():
+        score = "3" if name == "hi.bed" else "40"
+        (tmp_path / name).write_text(f"track name='ClinGen Gene Curation {title} Scores' db=hg38\nchr1\t1\t2\tA\t{score}\n")
+    files = tuple(tmp_path / name for name in names)
+    found = open_source(build_source(Request("dosage", files, tmp_path / "packs", "any", "1", date="2025-01-01")))
+    assert (found.number("hi").tolist(), found.number("ts").tolist()) == ([3], [40])
+    with pytest.raises(SourceRefused, match="one track of each score"):
+        build_source(Request("dosage", (files[0], files[0]), tmp_path / "packs", "any", "1"))
+    (tmp_path / "hi.bed").write_text((tmp_path / "hi.bed").read_text().replace("\t3", "\t7"))
+    with pytest.raises(SourceRefused, match=r"hi\.bed:2: score `7` is no score"):
+        build_source(Request("dosage", files, tmp_path / "packs", "any", "1"))
+
+
 def test_a_score_that_clingen_did_not_have_stops_the_build_and_is_named(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match=r"t\.txt:5: Haploinsufficiency Score `4` is no score"):
         loaded(tmp_path, "dosage", DOSAGE + "A\t1\t1p1\tchr1:1-2\t4\tNew\t\t0\tNo\t2020-05-06\t\n")

@@ -27,6 +27,9 @@ BUILD = "any"
 _VERSION = re.compile(r"(ENS[A-Z]*G\d+)\.\d+(?:_PAR_Y)?")
 
 
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+
+
 class GeneKey(NamedTuple):
     """A gene by every name that a file gives it; empty where it gives none. `hgnc` is `HGNC:n`, `entrez` NCBI's number."""
 
@@ -75,6 +78,11 @@ def key_of(identity: str, symbol: str) -> GeneKey:
     )
 
 
+def dated(version: str) -> str:
+    """The date that a version is, empty where it is none: sources whose files state no date are named by it."""
+    return version if _DATE.fullmatch(version) else ""
+
+
 def write_gene_pack(
     request: Request,
     records: Iterable[GeneRecord],
@@ -111,7 +119,7 @@ def write_gene_pack(
         "source": source,
         "sha256": sha256,
         "licence": request.licence or (kind.licence if kind is not None else "unknown"),
-        "date": request.date or date,
+        "date": request.date or date or dated(request.version),
         "counts": {reason: count for reason, count in sorted(tally.items()) if count},
         "columns": {name: dict(column) for name, column in columns.items()},
         "numbers": list(numbers),

@@ -29,14 +29,14 @@ _NON_COMMERCIAL = ("BY-NC", "NON-COMMERCIAL", "NONCOMMERCIAL")
 _WANTED = Wanted(
     {
         "chrom": ("CHROM",), "pos": ("POS",), "ref": ("REF",), "alt": ("ALT",), "genome": ("genome",), "uniprot": ("uniprot_id",),
-        "transcript": ("transcript_id",), "variant": ("protein_variant",), "score": ("am_pathogenicity",), "class_": ("am_class",),
+        "transcript": ("transcript_id",), "variant": ("protein_variant",), "score": ("am_pathogenicity",), "class": ("am_class",),
     },
     "AlphaMissense_hg38.tsv or AlphaMissense_hg19.tsv",
     optional=("genome", "uniprot"),
 )  # fmt: skip
 COLUMNS = (
     Column("score", "f4", "AlphaMissense", decimals=4),
-    Column("class_", "code", "class"),
+    Column("class", "code", "class"),
     Column("variant", "text", "protein variant"),
     Column("transcript", "code", "transcript"),
     Column("uniprot", "code", "protein", "UniProt id"),
@@ -55,7 +55,7 @@ def build(request: Request) -> Pack:
         if "genome" in tables.head.places:
             _check_genome(block, request.build)
         found = {column.name: block.words(column.name) for column in columns if column.dtype != "f4"}
-        found["class_"] = block.known("class_", CLASSES, _HERE)
+        found["class"] = block.known("class", CLASSES, _HERE)
         return {"score": block.numbers("score", 0, 1), **found}
 
     return tables.write(columns, values, main="score", preference=("-score",), duplicates="the greatest score")

@@ -19,7 +19,7 @@ from processors.knowledge.sources.refused import SourceRefused
 from processors.knowledge.sources.sites import require_alleles
 from processors.knowledge.sources.table import TableBlock, TableFile, open_table
 from processors.knowledge.sources.table_head import Head
-from schemas.chunks import Answer
+from schemas.chunks import NONE, Answer
 
 Values = Callable[[TableBlock], Mapping[str, Any]]
 """Column → values of a block's alleles."""
@@ -83,6 +83,8 @@ class Tables:
                 if measured:
                     keep = ~np.all([np.isnan(found[name]) for name in measured], axis=0)
                 file.tally["no_value"] += int((~keep).sum())
+                if sum(one.tally["alleles"] for one in self.files) >= NONE:
+                    raise SourceRefused(f"{file.path}: a pack holds at most {NONE - 1:,} rows; give a part of it (contigs, or the exome)")
                 if bool(keep.any()):
                     yield block.rows(keep, found)
                 if self.request.progress is not None:

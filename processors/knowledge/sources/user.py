@@ -16,7 +16,7 @@ from typing import Any
 from processors.ingest.source import Source
 from processors.knowledge.allele_columns import Column
 from processors.knowledge.allele_pack import AllelePack, open_allele_pack
-from processors.knowledge.gene_pack import GenePack, GeneRecord, key_of, write_gene_pack
+from processors.knowledge.gene_pack import GenePack, GeneRecord, dated, key_of, write_gene_pack
 from processors.knowledge.kinds import Keyed
 from processors.knowledge.pack import Pack
 from processors.knowledge.source import Request
@@ -43,9 +43,8 @@ def build(request: Request) -> Pack:
     if len(given) != 1 or not files:
         raise SourceRefused(f"{request.kind} is compiled from one mapping (*.toml) and its file; given are {len(given)} and {len(files)}")
     mapped = read_mapping(given[0])
-    request = dataclasses.replace(
-        request, files=files, options={}, licence=request.licence or mapped.licence, date=request.date or mapped.date
-    )  # fmt: skip
+    date = request.date or mapped.date or dated(request.version)
+    request = dataclasses.replace(request, files=files, options={}, licence=request.licence or mapped.licence, date=date)
     if mapped.keyed is Keyed.GENE:
         return _genes(request, mapped)
     if mapped.keyed is Keyed.REGION:

@@ -33,9 +33,9 @@ OLD_HPO = (
 )
 
 
-def loaded(folder: Path, kind: str, text: str | bytes, name: str = "t.txt", date: str = "") -> GenePack:
+def loaded(folder: Path, kind: str, text: str | bytes, name: str = "t.txt", version: str = "1") -> GenePack:
     (folder / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-    found = open_source(build_source(Request(kind, (folder / name,), folder / "packs", "any", "1", date=date)))
+    found = open_source(build_source(Request(kind, (folder / name,), folder / "packs", "any", version)))
     assert isinstance(found, GenePack)
     return found
 
@@ -164,6 +164,10 @@ def test_both_layouts_of_hpo_say_the_same(tmp_path: Path) -> None:
         "turned.txt",
     )
     assert old.details(0) == new.details(0)
+    assert (
+        old.pack.extra["date"],
+        loaded(tmp_path, "hpo_genes", OLD_HPO + "1\tA\tHP:0000815\tH\t-\t\t-\tm\tOMIM:1\n", version="2023-01-27").pack.extra["date"],
+    ) == ("", "2023-01-27")
     assert turned.details(0)["records"] == [{"hpo": "HP:0000815", "name": "Hypo", "disease": "OMIM:1"}]
     assert turned.pack.extra["counts"]["duplicate"] == 1
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import numpy as np
 import pysam
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from processors.ingest.errors import SourceError
 from processors.knowledge.allele_pack import AllelePack
@@ -18,6 +22,7 @@ from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.lookup import Spelling
 from processors.knowledge.source import Request, build_source, open_source
 from processors.knowledge.sources.refused import SourceRefused
+from processors.knowledge.sources.table_text import split_columns
 from schemas.chunks import Answer
 from schemas.identity import allele_id
 
@@ -119,7 +124,7 @@ def test_alphamissense_is_open_unless_its_own_head_says_otherwise(tmp_path: Path
     found = built(tmp_path, genome, "alphamissense", ALPHA.replace("-NC-SA", "") + row)
     assert found.pack.extra["licence"] == "open"
     assert found.details(0) == {
-        "score": 0.9876, "class_": "likely_pathogenic", "variant": "K2N", "transcript": "ENST1.2", "uniprot": "P1"
+        "score": 0.9876, "class": "likely_pathogenic", "variant": "K2N", "transcript": "ENST1.2", "uniprot": "P1"
     }  # fmt: skip
 
 
@@ -194,6 +199,30 @@ def test_a_table_that_cannot_be_is_refused_with_its_line(
     with pytest.raises(SourceRefused, match=words):
         built(tmp_path, genomes("GRCh38"), kind, text, "t.vcf" if kind == "spliceai" else "t.tsv")
     assert not list((tmp_path / "packs").rglob("pack.json"))
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.lists(st.text("aZ09.;#'\" ,\u00e9", max_size=6), min_size=4, max_size=4), min_size=1, max_size=6), st.sampled_from("\t,")
+)
+def test_cells_are_cut_as_the_csv_module_writes_them(rows: list[list[str]], delimiter: str) -> None:
+    if delimiter == "\t":
+        lines = ["\t".join(row) for row in rows]
+    else:
+        written = io.StringIO()
+        csv.writer(written, lineterminator="\n").writerows(rows)
+        lines = written.getvalue().splitlines()
+    text = np.frombuffer("".join(f"{line}\r\n" for line in lines).encode(), dtype=np.uint8)
+    ends = np.flatnonzero(text == 10)
+    spans = np.empty((len(ends), 2, 2), dtype=np.int32)
+    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1] + 1])
+    place = np.array([1, -1, -1, 0], dtype=np.int64)
+    assert split_columns(text, np.stack([starts, ends], axis=1), ord(delimiter), place, 4, spans) == -1
+    cells = [[text[a:b].tobytes().decode() for a, b in row] for row in spans]
+    if delimiter == ",":  # a quote within quotes stays doubled
+        cells = [[cell.replace('""', '"') for cell in row] for row in cells]
+    assert cells == [[row[3], row[0]] for row in rows]
+    assert split_columns(text, np.stack([starts, ends], axis=1), ord(delimiter), np.array([0, 1, -1], dtype=np.int64), 3, spans) == 0
 
 
 def test_a_table_of_another_build_is_refused_by_its_refs(tmp_path: Path, genomes: Callable[[str], Genome]) -> None:

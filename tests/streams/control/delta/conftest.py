@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,13 +97,13 @@ Site = tuple[int, str, str]
 class Installation:
     """Packs, files, broker, workers, and the present life of control."""
 
-    def __init__(self, folder: Path, client: Client, packs: Path, calls: Path) -> None:
-        self.folder, self.client = folder, client
+    def __init__(self, folder: Path, client: Client, packs: Path, calls: Path | None = None, build: str = "toy") -> None:
+        self.folder, self.client, self.build = folder, client, build
         self.id = uuid.uuid4().hex
         self.packs = folder / "packs"
         shutil.copytree(packs, self.packs)
-        self.genome = Genome(active_packs(self.packs, "toy")["genome"])
-        self.header, self.sites = _sites(calls)
+        self.genome = Genome(active_packs(self.packs, build)["genome"])
+        self.header, self.sites = _sites(calls) if calls is not None else ("", [])
         self.records = ClickHouseRecords(client)
         self.broker = MemoryBroker(seed=7)
         self.clock = Time()
@@ -195,7 +194,9 @@ class Installation:
         keyed = topic not in (RUN_EVENTS.name,)
         logs = self.broker.log(topic)
         if keyed:
-            return [m for m in logs if m.offset >= self.read.get(topic + str(m.number), 0)] if topic != RECEIPTS.name else self._receipts(logs)
+            return (
+                [m for m in logs if m.offset >= self.read.get(topic + str(m.number), 0)] if topic != RECEIPTS.name else self._receipts(logs)
+            )
         return [m for m in logs if m.offset >= self.read.get(topic, 0)]
 
     def _receipts(self, logs: list[Message]) -> list[Message]:
@@ -208,7 +209,9 @@ class Installation:
 
     def clinvar(self, version: str, said: Mapping[Site, str], *, release: bool = True) -> Pack:
         """A release of ClinVar: site → CLNSIG. The first line makes it this installation's own."""
-        rows = [f"1\t{p}\t{p}\t{r}\t{a}\t.\t.\tCLNSIG={text};CLNREVSTAT=criteria_provided,_single_submitter" for (p, r, a), text in said.items()]
+        rows = [
+            f"1\t{p}\t{p}\t{r}\t{a}\t.\t.\tCLNSIG={text};CLNREVSTAT=criteria_provided,_single_submitter" for (p, r, a), text in said.items()
+        ]
         return self._pack("clinvar", version, rows, release)
 
     def frequency(self, version: str, said: Mapping[Site, float], *, release: bool = True) -> Pack:
@@ -218,8 +221,12 @@ class Installation:
         path = self.folder / f"{kind}-{version}.vcf"
         ordered = sorted(rows, key=lambda row: int(row.split("\t")[1]))
         path.write_text("##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + "".join(f"{row}\n" for row in ordered))
+        return self.release(kind, path, version, f"2020-01-{int(version):02d}", release)
+
+    def release(self, kind: str, path: Path, version: str, date: str, release: bool = True) -> Pack:
+        """Build a pack of a file, with a version that is this installation's own, and activate it."""
         own = f"{version}-{self.id[:8]}"
-        pack = build_source(Request(kind, (path,), self.packs, "toy", own, self.genome, date=f"2020-01-{int(version):02d}", jobs=1))
+        pack = build_source(Request(kind, (path,), self.packs, self.build, own, self.genome, date=date, jobs=1))
         if release:
             activate(self.packs, pack)
             self.control.reconciler.poke()
@@ -239,9 +246,13 @@ class Installation:
         columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t" + "\t".join(named.values()) + "\n"
         path = self.folder / f"{name}-{uuid.uuid4().hex[:6]}.vcf"
         path.write_text(self.header + columns + "".join(lines))
+        self.announce(path, named)
+
+    def announce(self, path: Path, named: Mapping[str, str]) -> None:
+        """Announce a file; `named`: name in the test → name in the file."""
         for person, text in named.items():
             self.samples[person] = identity.person_id(KEY, "sample", text)
-        event = CompletionEvent("", "lab", "riverseq.sample.ready", self.clock.now(), "run", "toy", SourceFile(str(path)))
+        event = CompletionEvent("", "lab", "riverseq.sample.ready", self.clock.now(), "run", self.build, SourceFile(str(path)))
         self.broker.append(Output(RUN_EVENTS.name, b"k", wire.encode(event)))
 
     def command(self, kind: str, sample: str = "", **arguments: str) -> None:
@@ -287,7 +298,7 @@ class Installation:
 
     def behind(self) -> int:
         """Current samples that stand under another plan than the assigned one."""
-        assigned = {build: plan_of_active(self.packs, build).plan_id for build in ("toy",)}
+        assigned = {self.build: plan_of_active(self.packs, self.build).plan_id}
         return len(self.records.deltas.waiting(assigned))
 
     def scratch(self, names: Mapping[str, Sequence[Site]]) -> dict[str, list[tuple[Any, ...]]]:
@@ -311,5 +322,6 @@ def lab(tmp_path: Path, client: Client, interpreted: Any) -> Installation:
 
 
 @pytest.fixture
-def chance() -> random.Random:
-    return random.Random(5)
+def make_lab(client: Client) -> Any:
+    """Make an installation on packs of one's own: (folder, packs, build)."""
+    return lambda folder, packs, build: Installation(folder, client, packs, build=build)

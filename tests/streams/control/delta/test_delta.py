@@ -66,7 +66,7 @@ def test_first_seen_stays_and_evidence_changed_moves(lab: Any) -> None:
 
 def test_another_source_reaches_the_alleles_whose_answer_changed(lab: Any) -> None:
     lab.clinvar("1", {lab.sites[0]: P})
-    lab.frequency("1", {site: 0.5 for site in lab.sites[:40]})
+    lab.frequency("1", dict.fromkeys(lab.sites[:40], 0.5))
     lab.submit("kid", lab.sites[:50])
     lab.run()
     lab.frequency("2", {site: (0.0001 if n % 2 else 0.5) for n, site in enumerate(lab.sites[5:45])})
@@ -80,7 +80,7 @@ def test_a_source_that_comes_or_goes_reaches_every_allele(lab: Any) -> None:
     lab.clinvar("1", {lab.sites[0]: P})
     lab.submit("kid", lab.sites[:50])
     lab.run()
-    lab.frequency("1", {site: 0.5 for site in lab.sites[:40]})
+    lab.frequency("1", dict.fromkeys(lab.sites[:40], 0.5))
     lab.run()
     seen = lab.seen(["kid"])
     assert seen == lab.scratch({"kid": lab.sites[:50]})

@@ -32,7 +32,7 @@ def release(lab: Any) -> None:
 def check(lab: Any) -> None:
     """Each sample stands where it should, once, and was told of once."""
     assert lab.behind() == 0
-    a, b, c, *rest = lab.sites
+    a, b, c, *_rest = lab.sites
     assert [number for number, _, _ in lab.publications("kid")] == [1, 2]
     assert [number for number, _, _ in lab.publications("mum")] == [1, 2]
     assert [number for number, _, _ in lab.publications("dad")] == [1]
@@ -49,7 +49,8 @@ def check(lab: Any) -> None:
     current = {row[0] for row in lab.client.rows("SELECT revision_id FROM sample_current")}
     interpreted = {event.id for event in lab.results() if isinstance(event, SampleInterpreted) and event.base}
     ids = {identity.result_id(event.revision_id, event.sample_id, 0, "SampleInterpreted") for event in told}
-    assert interpreted == ids and {event.revision_id for event in told} <= current
+    assert interpreted == ids
+    assert {event.revision_id for event in told} <= current
     assert lab.client.value("SELECT count() FROM publication FINAL WHERE revision_id NOT IN (SELECT revision_id FROM announced)") == 0
 
 
@@ -116,7 +117,8 @@ def test_a_sample_replayed_meanwhile_gets_no_number_twice(lab: Any) -> None:
     lab.command("replay", "kid")
     lab.run()
     numbers = [number for number, _, _ in lab.publications("kid")]
-    assert numbers == sorted(set(numbers)) and len(numbers) >= 2
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) >= 2
     assert lab.behind() == 0
     a, b, _, *rest = lab.sites
     seen = lab.seen(["kid"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,10 +62,20 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningClickHou
 @pytest.fixture
 def client(engine: RunningClickHouse) -> Iterator[Client]:
     with connect(engine.dsn("admin")) as admin:
-        for (table,) in admin.rows("SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"):
-            if table not in STORES:
-                admin.command(f"TRUNCATE TABLE {table}")
+        _empty(admin)
         yield admin
+
+
+@pytest.fixture
+def empty(client: Client) -> Callable[[], None]:
+    """Empties the database, but for the once-only stores."""
+    return lambda: _empty(client)
+
+
+def _empty(admin: Client) -> None:
+    for (table,) in admin.rows("SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0"):
+        if table not in STORES:
+            admin.command(f"TRUNCATE TABLE {table}")
 
 
 class Time(Clock):
@@ -323,5 +333,5 @@ def lab(tmp_path: Path, client: Client, interpreted: Any) -> Installation:
 
 @pytest.fixture
 def make_lab(client: Client) -> Any:
-    """Make an installation on packs of one's own: (folder, packs, build)."""
-    return lambda folder, packs, build: Installation(folder, client, packs, build=build)
+    """Make an installation on packs of one's own: (folder, packs, build[, calls])."""
+    return lambda folder, packs, build, calls=None: Installation(folder, client, packs, calls, build)

@@ -29,7 +29,7 @@ def show(told: dict[str, Any]) -> None:
     )
     if not told["carried"]:
         console.print()
-        console.print(Text(told["absence"]["words"]), soft_wrap=False)
+        console.print(Text(told["absence"]["words"]), width=min(WIDTH, console.width))
         for row in told["absence"]["faults"]:
             console.print(Text(f"  record {row['record']}, {row['reason']}: {row['site'][:120]!r}"))
     else:
@@ -149,7 +149,7 @@ def _time(milliseconds: int) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return "; ".join(f"{name} {_plain(one)}" for name, one in value.items())
+        return "; ".join(f"{name} {_plain(one)}" for name, one in value.items() if one not in (None, "", [], {}))
     if isinstance(value, list):
         return "; ".join(map(_plain, value[:5])) + (f"; and {len(value) - 5} more" if len(value) > 5 else "")
     return _cell(value).plain

@@ -240,7 +240,8 @@ def test_tables_tell_their_whole_history_as_of_any_date(released: Books, reader:
     "sql",
     [
         "SHOW TABLES", "EXPLAIN SELECT 1", "", "INSERT INTO publication SELECT * FROM publication",
-        "SELECT * FROM view(SELECT * FROM variant)", "SELECT * FROM merge('riverseq', 'variant')", "WITH variant AS (SELECT 1) SELECT * FROM variant",
+        "SELECT * FROM view(SELECT * FROM variant)", "SELECT * FROM merge('riverseq', 'variant')",
+        "WITH variant AS (SELECT 1) SELECT * FROM variant",
     ],
 )  # fmt: skip
 def test_what_would_read_the_present_is_refused(released: Books, reader: Client, sql: str) -> None:

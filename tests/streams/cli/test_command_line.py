@@ -15,7 +15,7 @@ from streams.cli.query import parse_variant
 COMMANDS = (
     "up", "down", "submit", "status", "query", "subscribe", "quarantine list", "quarantine show", "quarantine replay",
     "quarantine acknowledge", "replay", "cancel", "delete", "reference add", "reference list", "knowledge build", "knowledge list",
-    "models list", "annotate", "doctor", "version", "rebuild", "demo",
+    "models list", "annotate", "doctor", "version", "rebuild", "demo", "explain",
 )  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import shutil
+import subprocess
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +24,7 @@ from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.lookup import Spelling
 from processors.knowledge.source import Request, build_source, open_source
 from processors.knowledge.sources.refused import SourceRefused
+from processors.knowledge.sources.sites import open_sites
 from processors.knowledge.sources.table_text import split_columns
 from schemas.chunks import Answer
 from schemas.identity import allele_id
@@ -296,3 +299,32 @@ def test_real_cadd_and_dbnsfp_of_brca2_are_read_whole_and_agree(real_data: Path,
     for key, value in zip(two.index.keys.tolist(), two.column("sift").tolist(), strict=True):
         scores_of = [[float(one) for one in text.split(";") if one != "."] for text in wanted[key]]
         assert any(value == pytest.approx(min(found)) if found else np.isnan(value) for found in scores_of)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(shutil.which("bcftools") is None, reason="needs bcftools")
+def test_cadd_of_real_clinvar_alleles_is_what_bcftools_annotates(real_data: Path, tmp_path: Path, brca: Genome) -> None:
+    source = real_data / "scores/CADD_v1.3.BRCA2_subset.GRCh37.txt.gz"
+    found = open_source(build_source(Request("cadd", (source,), tmp_path / "packs", "GRCh37", "", genome=brca)))
+    with gzip.open(source, "rt") as lines:
+        rows = sorted(
+            {tuple(line.split("\t")[:6]) for line in lines if line[0] != "#" and line.startswith("13\t")}, key=lambda row: int(row[1])
+        )
+    pysam.tabix_compress(str(_written(tmp_path / "c.tsv", "".join("\t".join(row) for row in rows))), str(tmp_path / "c.tsv.gz"))
+    pysam.tabix_index(str(tmp_path / "c.tsv.gz"), seq_col=0, start_col=1, end_col=1)
+    head = "##fileformat=VCFv4.2\n##contig=<ID=13>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    with gzip.open(real_data / "grch37/clinvar_2017-04-04.GRCh37.vcf.gz", "rt") as lines:
+        kept = [line.split("\t")[:5] for line in lines if line.startswith("13\t") and 32_880_000 < int(line.split("\t")[1]) < 32_920_000]
+    sites = _written(tmp_path / "q.vcf", head + "".join("\t".join([*row, ".", ".", "."]) + "\n" for row in kept))
+    extra = _written(tmp_path / "h.txt", '##INFO=<ID=PHRED,Number=A,Type=Float,Description="x">\n')
+    told = subprocess.run(
+        ["bcftools", "annotate", "-a", tmp_path / "c.tsv.gz", "-c", "CHROM,POS,REF,ALT,-,PHRED", "-h", extra, sites],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    wanted = [None if "PHRED=" not in line else float(line.rstrip().split("PHRED=")[1]) for line in told.splitlines() if line[0] != "#"]
+    (block,) = open_sites(sites, brca).blocks()
+    alleles = block.alleles
+    looked = found.query(block.ids, Spelling(alleles.ref_offsets, alleles.ref_bytes, alleles.alt_offsets, alleles.alt_bytes))
+    assert len(wanted) == len(looked.value) > 2_000
+    assert sum(value is not None for value in wanted) > 800
+    assert [None if np.isnan(value) else round(float(value), 4) for value in looked.value] == wanted

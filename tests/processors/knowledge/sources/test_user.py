@@ -208,3 +208,21 @@ def test_a_real_bed_of_every_exon_is_read_whole(real_data: Path, tmp_path: Path)
     offset = genome.table.contigs[genome.table.resolve("21") or 0].offset
     row = found.query(np.array([offset + 25_500_000]), np.array([offset + 25_500_001]))[0]
     assert found.details(row) == {"contig": "21", "start": 24_985_581, "end": 26_000_306, "gene": "contig"}
+
+
+@pytest.mark.real_data
+def test_a_real_table_of_missense_scores_is_read_by_its_mapping(real_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_text(">21\n" + "N" * 48_129_895 + "\n")
+    genome = Genome(build_genome(tmp_path / "g.fa", tmp_path / "packs", "GRCh37", "1"))
+    place = '[place]\ncontig = "hg19_chr"\nposition = "hg19_pos(1-based)"\nref = "ref"\nalt = "alt"\n'
+    columns = (
+        '[columns.revel]\nfrom = "REVEL_score"\ntype = "number"\nlow = 0\nhigh = 1\n[columns.gene]\nfrom = "genename"\ntype = "word"\n'
+    )
+    (tmp_path / "m.toml").write_text(f'keyed = "allele"\nmain = "revel"\nlicence = "non_commercial"\n{place}{columns}')
+    files = (real_data / "scores/missense_scores_11834.GRCh37.tsv.gz", tmp_path / "m.toml")
+    found = open_source(build_source(Request("user.missense", files, tmp_path / "packs", "GRCh37", "1", genome=genome)))
+    counts = found.pack.extra["counts"]
+    assert counts["records"] == 11_834 == counts["alleles"]
+    assert found.pack.rows == counts["alleles"] - counts.get("duplicate", 0)
+    assert asked(found, (955_562, "G", "C"), (955_562, "G", "A")) == [("FOUND", 0.13), ("UNKNOWN", None)]
+    assert found.details(0) == {"revel": 0.13, "gene": "AGRN"}

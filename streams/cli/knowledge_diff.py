@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
+import numpy.typing as npt
 import typer
 from rich.table import Table
 
@@ -70,6 +73,35 @@ def diff(
 
 
 def difference_of(old: Pack, new: Pack) -> Difference | None:
-    """What tells two packs apart; None where the kind cannot be compared."""
-    del old, new
-    return None
+    """What tells two packs apart; None where the kind cannot be compared. Raises PackError."""
+    from processors.knowledge.diff import Change, diff
+
+    found = diff(old, new)
+    if len(found.genes):
+        fields = Counter(name for _, columns in found.genes for name in columns)
+        return Difference(0, 0, len(found.genes), dict(fields))
+    counts = {change: int((found.change == change).sum()) for change in Change}
+    both = np.flatnonzero(found.change == Change.CHANGED)
+    changes: Counter[str] = Counter()
+    for name in found.fields:
+        rows = both[(found.bits[both] & found.mask(name)) != 0]
+        if name == "significance" and old.kind == "clinvar":
+            changes.update(_significances(old, new, found.old_row[rows], found.new_row[rows]))
+        elif len(rows):
+            changes[name] = len(rows)
+    if len(found.regions):
+        changes["regions"] = len(found.regions)
+    if found.everything:
+        changes["answers for alleles that it does not hold"] = 1
+    return Difference(counts[Change.ADDED], counts[Change.REMOVED], counts[Change.CHANGED], dict(changes))
+
+
+def _significances(old: Pack, new: Pack, before: npt.NDArray[np.int64], after: npt.NDArray[np.int64]) -> Counter[str]:
+    """`significance: A > B` → how often."""
+    from processors.knowledge.sources.clinvar import ClinVar
+    from processors.knowledge.sources.clinvar_terms import LABELS, Significance
+
+    pairs = np.stack([ClinVar(old).significance[before], ClinVar(new).significance[after]], axis=1)
+    unique, counts = np.unique(pairs, axis=0, return_counts=True)
+    names = [(LABELS[Significance(int(a))], LABELS[Significance(int(b))]) for a, b in unique]
+    return Counter({f"significance: {a} > {b}": int(n) for (a, b), n in zip(names, counts, strict=True)})

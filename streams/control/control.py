@@ -48,6 +48,7 @@ class Control:
         self.publisher = Publisher(desk, active, metrics)
         self.reconciler = Reconciler(desk, active, self.publisher, metrics)
         self.releases.reconciler = self.reconciler
+        self.reconciler.lane_of = self.releases.lane_of
         self.publisher.behind = self.reconciler.poke
         self.commands = Commands(desk, self.intake, self.publisher, active, self.releases, self.consent)
         self._metrics = metrics

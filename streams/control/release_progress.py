@@ -45,13 +45,20 @@ class Standing:
 
     def status(self, row: ReleaseRow, status: ReleaseStatus, reconciler: Reconciler) -> ReleaseStatus:
         """How a release stands now, after `status`. Raises StoreError."""
-        newest = [other for other, how in self._records.of_kind(row.build, row.kind) if how.state is not ReleaseState.REFUSED][-1]
-        if newest.release_id != row.release_id:
+        later = [
+            other
+            for other, how in self._records.of_kind(row.build, row.kind)
+            if how.state is not ReleaseState.REFUSED and (other.requested_at, other.release_id) > (row.requested_at, row.release_id)
+        ]
+        if later:
+            newest = later[-1]
             return replace(status, state=ReleaseState.REPLACED, detail=f"{newest.name}@{newest.version} took its place before it was done")
         plans = {plan.plan_id: plan for plan in self._desk.records.plans()}
         under = [plan for plan in plans.values() if _holds(plan, row)]
+        left, stuck, out = self._counts(
+            row, plans
+        )  # before what was published: a sample that came there since is seen twice, never not at all
         touched = self._records.touched([plan.plan_id for plan in under], row.requested_at)
-        left, stuck, out = self._counts(row, plans)
         total = max(status.samples, left)
         fresh = ReleaseStatus(
             status.state,
@@ -62,9 +69,15 @@ class Standing:
             reclassified=touched.reclassified,
         )
         state, detail = self._state(row, left, stuck, reconciler)
+        if state is ReleaseState.DONE and self._untold({plan.plan_id for plan in under}):
+            state = ReleaseState.RUNNING  # published, and not yet announced
         if out:
             detail = "; ".join(filter(None, (detail, f"{out} samples take no part and stay under their plan")))
         return replace(fresh, state=state, detail=detail)
+
+    def _untold(self, plans: set[str]) -> bool:
+        """True while results of a delta under one of these plans are not known to be delivered."""
+        return any(found.plan_id in plans and found.root not in ("", found.revision_id) for found in self._desk.records.unannounced())
 
     def _state(self, row: ReleaseRow, left: int, stuck: int, reconciler: Reconciler) -> tuple[ReleaseState, str]:
         if left == 0:
@@ -80,10 +93,6 @@ class Standing:
         if held and (left == stuck or len(held) > bool(stuck)):
             return ReleaseState.HELD, "; ".join(held)
         return ReleaseState.RUNNING, ""
-
-    def left(self, row: ReleaseRow) -> int:
-        """Current samples that take part and are under another pack of the kind, or under none."""
-        return self._counts(row, {plan.plan_id: plan for plan in self._desk.records.plans()})[0]
 
     def _counts(self, row: ReleaseRow, plans: Mapping[str, Plan]) -> tuple[int, int, int]:
         """(left, of these: that no delta can bring there, that take no part)."""

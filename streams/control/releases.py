@@ -16,6 +16,7 @@ from processors.knowledge.pack import Pack, PackError, activate, active_builds, 
 from processors.land.releases import OPEN, ReleaseRow, ReleaseState, ReleaseStatus, release_id
 from schemas import identity
 from schemas.events import Command, KnowledgeRelease, Lane
+from schemas.plan import Plan
 from streams import wire
 from streams.broker import Output
 from streams.control.desk import Desk
@@ -73,6 +74,13 @@ class Releases:
         self.reconciler.poke()
         return f"{'paused' if paused else 'resumed'} {', '.join(builds)}"
 
+    def lane_of(self, old: Plan, new: Plan) -> Lane:
+        """Lane of the alleles that flow from one plan to another: the most urgent that a release under way asks for."""
+        del old
+        digests = {component.digest for component in new.components}
+        asked = {row.lane for row, status in self._records.all() if status.state in OPEN and row.to_digest in digests}
+        return next((lane for lane in Lane if lane.value in asked), Lane.BACKGROUND)
+
     def _admit(self, command: Command, key: str) -> tuple[ReleaseRow, ReleaseStatus]:
         """Write an admitted or a refused release. Raises ReleaseRefused where the command names no pack that could be written down."""
         wish = read(command, self._active.packs)
@@ -102,8 +110,8 @@ class Releases:
             self._desk.points.reach(FailPoint.RELEASE_ACTIVE)
             self._tell(row, ReleaseState.RUNNING)
             self._desk.points.reach(FailPoint.RELEASE_TOLD)
-            left = self._standing.left(row)
-            status = ReleaseStatus(_begun(left), samples=left, changed_at=self._desk.clock.now())
+            status = self._standing.status(row, ReleaseStatus(ReleaseState.RUNNING), self.reconciler)
+            status = replace(status, changed_at=self._desk.clock.now())
             self._records.record_status(row.release_id, status)
             self._desk.points.reach(FailPoint.RELEASE_RUNNING)
             self._seen = None
@@ -190,8 +198,8 @@ class Releases:
             -1, -1, -1, now,
         )  # fmt: skip
         self._tell(row, ReleaseState.RUNNING)
-        left = self._standing.left(row)
-        self._records.record(row, ReleaseStatus(_begun(left), samples=left, changed_at=now))
+        status = self._standing.status(row, ReleaseStatus(ReleaseState.RUNNING, changed_at=now), self.reconciler)
+        self._records.record(row, replace(status, changed_at=now))
         logger().info("release", kind=kind, name=pack.name, version=pack.version, build=build, how="activated without a command")
         return True
 
@@ -230,10 +238,6 @@ class Releases:
         if fresh.state is not status.state:
             logger().info("release", kind=row.kind, name=row.name, version=row.version, state=fresh.state.value, detail=fresh.detail)
         return True
-
-
-def _begun(left: int) -> ReleaseState:
-    return ReleaseState.RUNNING if left else ReleaseState.DONE
 
 
 def _shares(one: ReleaseRow, other: ReleaseRow) -> bool:

@@ -336,6 +336,18 @@ def test_a_paused_build_says_who_paused_it_and_goes_on_when_resumed(lab: Any) ->
     assert "arguments.build: 'GRCh99' has no genome here" in outcome(lab, wrong)
 
 
+def test_the_most_urgent_release_under_way_gives_the_lane(lab: Any) -> None:
+    published(lab, "a", "S1")
+    plan = lab.control.intake._active.assigned("toy")
+    ask(lab, "release", pack_of(lab, "1"), lane="routine")
+    lab.run()
+    assert lab.control.reconciler.lane_of(plan, lab.control.intake._active.assigned("toy")) == "routine"
+    ask(lab, "release", pack_of(lab, "1", kind="frequency"), lane="urgent")
+    lab.run()
+    assert lab.control.reconciler.lane_of(plan, lab.control.intake._active.assigned("toy")) == "urgent"
+    assert lab.control.reconciler.lane_of(plan, plan) == "background"
+
+
 class Stuck:
     """A reconciler that needs a person."""
 

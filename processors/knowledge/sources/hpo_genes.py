@@ -39,7 +39,7 @@ def build(request: Request) -> Pack:
     """Compile the table. Raises SourceRefused for a row whose gene, phenotype or frequency is none."""
     table = read_gene_table(single_file(request), lambda names: bool(_columns(names)), what="HPO's genes_to_phenotype.txt")
     columns = _columns(table.names)
-    frequencies = [columns[name] for name in ("frequency", "raw") if name in columns]
+    checked, raw = columns.get("frequency", ""), columns.get("raw", "")
     tally: Counter[str] = Counter()
     found: list[GeneRecord] = []
     for line, row in table.rows():
@@ -48,9 +48,11 @@ def build(request: Request) -> Pack:
             raise table.refuse(line, columns["entrez"], entrez, "is no NCBI gene id")
         if not _HPO.fullmatch(hpo):
             raise table.refuse(line, columns["hpo"], hpo, "is no HPO id")
-        frequency = next((row[name] for name in frequencies if row[name] not in MISSING), "")
+        frequency = "" if row.get(checked, "") in MISSING else row[checked]
         if frequency and not _FREQUENCY.fullmatch(frequency):
-            raise table.refuse(line, frequencies[0], frequency, "is no frequency (HPO term, n/m or percent)")
+            raise table.refuse(line, checked, frequency, "is no frequency (HPO term, n/m or percent)")
+        if not frequency and row.get(raw, "") not in MISSING:
+            frequency = row[raw]  # the old files' own words, such as `obligate`
         values = {"hpo": hpo, "name": row[columns["name"]], "disease": row[columns["disease"]] if "disease" in columns else ""}
         found.append(
             GeneRecord(

@@ -170,6 +170,8 @@ def test_both_layouts_of_hpo_say_the_same(tmp_path: Path) -> None:
     ) == ("", "2023-01-27")
     assert turned.details(0)["records"] == [{"hpo": "HP:0000815", "name": "Hypo", "disease": "OMIM:1"}]
     assert turned.pack.extra["counts"]["duplicate"] == 1
+    words = loaded(tmp_path, "hpo_genes", OLD_HPO + "1\tA\tHP:0000815\tH\tobligate\t\t-\tm\tOMIM:1\n", "words.txt")
+    assert words.records(0)[0]["frequency"] == "obligate"
 
 
 @pytest.mark.parametrize(

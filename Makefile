@@ -10,7 +10,7 @@ help:
 	@echo 'make venv    .venv with the riverseq command ($(BIN)/riverseq), kernels compiled'
 	@echo 'make demo    everything, with a made-up family: from three completion events to findings'
 	@echo 'make test    lint and every quick test, in groups side by side; prints the seconds of each tier'
-	@echo 'make bench   variants per second, CPU and memory (PART=spine, lookup, memory, consequence or all)'
+	@echo 'make bench   variants per second, CPU and memory (PART=spine, lookup, memory, consequence, release, packs or all)'
 	@echo 'make agreement  our calls beside those of Ensembl VEP, SnpEff and bcftools csq, and why they differ (needs the shared data)'
 	@echo 'make soak    the long tests'
 	@echo 'make lint    ruff and mypy --strict'

@@ -18,6 +18,7 @@ from rich.table import Table
 from bench import measure
 from bench.consequence import run_consequence, show_consequence
 from bench.data import BenchFiles, make_data
+from bench.knowledge_packs import run_packs, show_packs
 from bench.release import run_release, show_release
 from bench.spine import BenchFailed, SpineRun, run_sample, stack
 from bench.tools import ToolRun, run_tools
@@ -42,6 +43,7 @@ class Part(StrEnum):
     MEMORY = "memory"
     CONSEQUENCE = "consequence"
     RELEASE = "release"
+    PACKS = "packs"
 
 
 def main(
@@ -63,13 +65,24 @@ def main(
     release: dict[str, Any] = {}
     if part in {Part.ALL, Part.RELEASE}:
         release = _release(folder / "release", data, exomes, console)
-    if part in {Part.CONSEQUENCE, Part.RELEASE}:
-        _write(folder, {"machine": machine, **consequence, **release}, console)
+    packs: dict[str, Any] = {}
+    if part in {Part.ALL, Part.PACKS}:
+        built = run_packs(folder / "packs", lambda text: console.print(f"  {text}"))
+        show_packs(console, built)
+        packs = {"packs": asdict(built)}
+    if part in {Part.CONSEQUENCE, Part.RELEASE, Part.PACKS}:
+        _write(folder, {"machine": machine, **consequence, **release, **packs}, console)
         return
     files = make_data(folder / "input", variants, samples, each, lambda text: console.print(f"making {text}"))
     size = files.samples["whole"].stat().st_size / measure.MIB
     console.print(f"input: {files.records['whole']:,} records of one sample (GT:DP:AD:GQ), {size:.0f} MiB bgzip, seeded")
-    result: dict[str, Any] = {"machine": machine, "input": {"records": files.records, "mib": round(size, 1)}, **consequence, **release}
+    result: dict[str, Any] = {
+        "machine": machine,
+        "input": {"records": files.records, "mib": round(size, 1)},
+        **consequence,
+        **release,
+        **packs,
+    }
     tools = run_tools(files, folder, int(machine["cores"])) if part in {Part.ALL, Part.LOOKUP} else []
     result["tools"] = [asdict(tool) for tool in tools]
     runs: list[SpineRun] = []

@@ -18,7 +18,7 @@ from isal.igzip_lib import IsalError
 
 from processors.ingest.errors import SourceCorrupt, SourceTruncated
 
-LEAST, MOST = 2 << 20, 32 << 20
+LEAST, MOST = 2 << 20, 256 << 20
 """Compressed bytes of a range: small enough that a killed build loses little, large enough to be worth a process."""
 _MARKER = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _MAGIC = bytes.fromhex("1f8b0804")

@@ -6,6 +6,8 @@ of the released sources are landed by `processors.delta.values`, for every allel
 
 from __future__ import annotations
 
+from uuid import uuid4
+
 import pyarrow as pa
 
 from processors.land import rows
@@ -24,17 +26,32 @@ def land_delta(client: Client, chunk: Chunk, evidence: pa.RecordBatch, plan: Pla
     Raises Unavailable (keep the chunk and try again), AlleleCollision, Rejected.
     """
     state = standing(client, chunk.header)
-    if state.landed is not None:
+    if state.landed is not None and _stands(client, evidence, plan):
         return state.landed
     rows.sorted_alleles(chunk)  # refuses two alleles of one id
     batch = evidence_rows(evidence, plan)
     if len(batch):
-        client.insert("evidence", batch, rows_token(chunk.header.chunk_id, plan.evidence_key, "evidence", chunk.header.epoch, batch))
+        token = rows_token(chunk.header.chunk_id, plan.evidence_key, "evidence", chunk.header.epoch, batch)
+        # on the ledger and not in the table: a server that was killed in an insert knows its token without having its rows
+        client.insert("evidence", batch, token if state.landed is None else f"{token}-{uuid4().hex}")
+    if state.landed is not None:
+        return state.landed
     row = LedgerRow(
         **named_of(chunk), alleles=len(chunk.rows), calls=0, hash_sum=0, scores=0, findings=0, faults=0, worker=worker, provider=provider
     )
     record_landed(client, row)
     return row
+
+
+def _stands(client: Client, evidence: pa.RecordBatch, plan: Plan) -> bool:
+    """Whether the table holds the evidence of every allele of a batch."""
+    wanted = set(zip(evidence.column("allele_id").to_pylist(), spellings_of(evidence).to_pylist(), strict=True))
+    if not wanted:
+        return True
+    sql = """SELECT DISTINCT allele_id, spelling FROM evidence
+        WHERE evidence_key = {key:String} AND allele_id BETWEEN {low:UInt64} AND {high:UInt64}"""
+    found = client.rows(sql, {"key": plan.evidence_key, "low": min(wanted)[0], "high": max(wanted)[0]})
+    return wanted <= set(found)
 
 
 def evidence_rows(evidence: pa.RecordBatch, plan: Plan) -> pa.RecordBatch:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from prometheus_client import generate_latest
 
@@ -22,7 +23,7 @@ from processors.land.migrations import migrate
 from processors.resources import Resources
 from processors.score import session
 from processors.score.session import ProviderRefused, has_device
-from schemas.chunks import Answer, Chunk
+from schemas.chunks import Answer, Chunk, ChunkKind
 from schemas.events import Lane, Receipt
 from schemas.plan import STAGE_CODE, Plan
 from streams import chain_worker, topics, wire
@@ -262,3 +263,42 @@ def test_the_process_ends_at_once_with_one_clear_error(
     assert ended.returncode == 1
     assert "CUDA is required" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def delta(chunk: Chunk, revision: str) -> Message:
+    """The alleles of a chunk as a delta chunk: of no sample."""
+    header = replace(chunk.header, kind=ChunkKind.DELTA, samples=(), submission_id=revision, revision_id=revision)
+    calls = pa.array([[]] * chunk.rows.num_rows, chunk.rows.schema.field("calls").type)
+    rows = chunk.rows.set_column(chunk.rows.schema.get_field_index("calls"), chunk.rows.schema.field("calls"), calls)
+    key, value, headers = wire.chunk_message(Chunk(header, rows), 5)
+    return Message("chunks.raw.background", 0, 0, key, value, headers)
+
+
+def test_a_delta_chunk_lands_what_the_plan_says_of_its_alleles_and_no_calls(interpreted: Any, client: Client) -> None:
+    world = World(interpreted, client, "delta")
+    chunk = world.chunks()[0]
+    revision = f"{abs(hash(chunk.header.chunk_id)):032x}"[:32]
+    passing = world.chain.interpret(world.chain.score([world.chain.annotate(delta(chunk, revision))])[0])
+    [told] = world.chain.land(passing).outputs  # type: ignore[union-attr]
+    receipt = wire.decode(told.value, Receipt)
+    assert (receipt.outcome, receipt.revision_id, receipt.rows) == ("done", revision, chunk.rows.num_rows)
+    key = {"key": interpreted.plan.evidence_key}
+    assert client.value("SELECT uniqExact(allele_id) FROM evidence WHERE evidence_key = {key:String}", key) == chunk.rows.num_rows
+    assert client.value("SELECT count() FROM calls WHERE submission_id = {id:String}", {"id": revision}) == 0
+    kept = client.rows("SELECT allele_id FROM evidence FINAL WHERE evidence_key = {key:String} AND kept ORDER BY allele_id", key)
+    (plain_message, *_) = world.messages()
+    screened = world.chain.interpret(world.chain.score([world.chain.annotate(plain_message)])[0])
+    assert screened.findings is not None
+    assert [row[0] for row in kept] == sorted(set(screened.findings.column("allele_id").to_pylist()))
+
+
+def test_evidence_that_a_killed_server_lost_lands_when_its_chunk_comes_again(interpreted: Any, client: Client) -> None:
+    world = World(interpreted, client, "lost")
+    chunk = world.chunks()[0]
+    message = delta(chunk, "f" * 32)
+    passing = world.chain.interpret(world.chain.score([world.chain.annotate(message)])[0])
+    world.chain.land(passing)
+    key = {"key": interpreted.plan.evidence_key}
+    client.command("ALTER TABLE evidence DELETE WHERE evidence_key = {key:String}", key)
+    world.chain.land(passing)
+    assert client.value("SELECT uniqExact(allele_id) FROM evidence WHERE evidence_key = {key:String}", key) == chunk.rows.num_rows

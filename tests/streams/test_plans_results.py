@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
-from schemas.events import AnnotationPlan, Finding, SampleInterpreted
+from schemas.events import AnnotationPlan, Finding, Reclassified, SampleInterpreted, SourceChange
 from schemas.plan import Component, Plan
 from streams import plans, results, topics, wire
 from streams.broker import Output
@@ -136,6 +138,21 @@ def test_a_partition_that_does_not_exist_is_named(filled: MemoryBroker) -> None:
 )
 def test_a_filter_lets_through_what_it_says(filled: MemoryBroker, wanted: str, ids: set[str]) -> None:
     assert _follow(filled, "beginning", wanted) == ids
+
+
+def test_reclassifications_are_chosen_by_type_and_tier(filled: MemoryBroker) -> None:
+    change = SourceChange("clinvar", "clinvar@1", "2020-01-01", "clinvar@2", "2020-02-01")
+    event = Reclassified(
+        "r1", "sample0", "s", "r2", 2, "r", "p2", "p", "GRCh38", "21", 100, "A", "T", "heterozygous", "APP", "ENST1", "", "", 1, "clinvar",
+        "not_assessed", "not_assessed", "Uncertain_significance", "Pathogenic", "added", ("clinvar:Uncertain_significance>Pathogenic",), (),
+        (change,), 6, 6, 6,
+    )  # fmt: skip
+    filled.append(Output("results", b"\x00", wire.encode(event)))
+    filled.append(Output("results", b"\x00", wire.encode(replace(event, id="r2", tier=3))))
+    assert _follow(filled, "beginning", "type=Reclassified") == {"r1", "r2"}
+    assert _follow(filled, "beginning", "type=Reclassified,tier=1,gene=APP") == {"r1"}
+    [shown] = [r.to_json() for r in results.follow(filled.reader(), place="beginning", wanted=Filter.parse("tier=1"), to_end=True)]
+    assert list(shown["sources"]) == [dataclasses.asdict(change)]
 
 
 def test_a_filter_on_no_field_is_refused() -> None:

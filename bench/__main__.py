@@ -19,9 +19,9 @@ from bench import measure
 from bench.consequence import run_consequence, show_consequence
 from bench.data import BenchFiles, make_data
 from bench.knowledge_packs import run_packs, show_packs
+from bench.lookup import run_lookup, show_lookup
 from bench.release import run_release, show_release
 from bench.spine import BenchFailed, SpineRun, run_sample, stack
-from bench.tools import ToolRun, run_tools
 from deploy.local.errors import LocalError
 from streams.cli.session import out
 
@@ -70,8 +70,13 @@ def main(
         built = run_packs(folder / "packs", lambda text: console.print(f"  {text}"))
         show_packs(console, built)
         packs = {"packs": asdict(built)}
-    if part in {Part.CONSEQUENCE, Part.RELEASE, Part.PACKS}:
-        _write(folder, {"machine": machine, **consequence, **release, **packs}, console)
+    lookup: dict[str, Any] = {}
+    if part in {Part.ALL, Part.LOOKUP}:
+        asked = run_lookup(folder / "lookup", lambda text: console.print(f"  {text}"))
+        show_lookup(console, asked)
+        lookup = {"lookup": asdict(asked)}
+    if part in {Part.CONSEQUENCE, Part.RELEASE, Part.PACKS, Part.LOOKUP}:
+        _write(folder, {"machine": machine, **consequence, **release, **packs, **lookup}, console)
         return
     files = make_data(folder / "input", variants, samples, each, lambda text: console.print(f"making {text}"))
     size = files.samples["whole"].stat().st_size / measure.MIB
@@ -82,18 +87,16 @@ def main(
         **consequence,
         **release,
         **packs,
+        **lookup,
     }
-    tools = run_tools(files, folder, int(machine["cores"])) if part in {Part.ALL, Part.LOOKUP} else []
-    result["tools"] = [asdict(tool) for tool in tools]
     runs: list[SpineRun] = []
     try:
-        if part is not Part.LOOKUP:
-            runs = _spine(folder / "state", files, part, console)
+        runs = _spine(folder / "state", files, part, console)
     except (BenchFailed, LocalError) as error:
         console.print(f"bench: {error}", style="red", markup=False)
         sys.exit(1)
     result["runs"] = [{**asdict(run), "rate": round(run.rate)} for run in runs]
-    _report(console, files, runs, tools)
+    _report(console, runs)
     _write(folder, result, console)
 
 
@@ -139,30 +142,13 @@ def _spine(folder: Path, files: BenchFiles, part: Part, console: Console) -> lis
     return runs
 
 
-def _report(console: Console, files: BenchFiles, runs: list[SpineRun], tools: list[ToolRun]) -> None:
+def _report(console: Console, runs: list[SpineRun]) -> None:
     whole = next((run for run in runs if run.sample == "whole"), None)
-    table = Table(
-        "what",
-        "seconds",
-        "variants/s",
-        "CPU µs a variant",
-        "ours / theirs",
-        title="same input, same machine",
-        title_justify="left",
-        box=None,
-    )
     if whole is not None:
         cpu = sum(whole.cpu.values())
-        table.add_row("riverseq, submit to published", f"{whole.seconds:.1f}", f"{whole.rate:,.0f}", f"{cpu:.1f}", "")
-    records = files.records["whole"]
-    for tool in tools:
-        ratio = f"{whole.rate * tool.seconds / records:.2f}" if whole is not None else ""
-        cpu = 1e6 * tool.cpu_seconds / records
-        table.add_row(
-            f"{tool.name}, lookup alone ({tool.version})", f"{tool.seconds:.1f}", f"{records / tool.seconds:,.0f}", f"{cpu:.1f}", ratio
+        console.print(
+            f"submit to published: {whole.seconds:.1f} s, {whole.rate:,.0f} variants/s, {cpu:.1f} µs of CPU a variant", highlight=False
         )
-    console.print(table)
-    if whole is not None:
         where = Table("process", "CPU µs an allele", "peak MiB", title="where it goes, by process", title_justify="left", box=None)
         for name, value in sorted(whole.cpu.items(), key=lambda item: -item[1]):
             where.add_row(name, f"{value:.2f}", f"{whole.peak.get(name, 0):.0f}")

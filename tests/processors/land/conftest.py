@@ -303,6 +303,15 @@ class Laboratory:
         return publish(self.client, emission.submission_id, emission.revision_id, at=at)
 
 
+def note_sources_of(client: Client, plan: Plan) -> None:
+    """Rows of `source` for a plan's ClinVar and frequencies, whose packs nobody has."""
+    for kind, default in (("clinvar", "absent"), ("frequency", "unknown")):
+        component = plan.component(kind)
+        if component is not None:
+            values = (component.digest, kind, component.name, "allele", kind == "frequency", default)
+            client.insert_rows("source", ("digest", "kind", "name", "keyed", "frequency", "default_answer"), [values], f"noted {values}")
+
+
 @pytest.fixture
 def factory(request: pytest.FixtureRequest) -> Factory:
     return Factory(request.node.nodeid)

@@ -11,6 +11,7 @@ from processors.land.client import Client
 from processors.land.insert import AlreadyPublished
 from processors.land.publication import NotVerified, current, findings_of, publications, publish, record_announced, unannounced
 from schemas import identity
+from tests.processors.land.conftest import note_sources_of
 
 
 def seen(client: Client, view: str) -> set[str]:
@@ -97,6 +98,7 @@ def test_a_second_revision_replaces_the_first_and_a_study_replaces_none(client: 
         plan = replace(factory.plan, components=fresh)
         later = factory.emit(plan=plan, submission_id=first.submission_id)
         laboratory.publish(later, number=number, kind=kind, plan=plan)
+        note_sources_of(client, plan)
         if kind == "live":
             live = later
     assert client.rows("SELECT revision_id, number, kind FROM publication ORDER BY number")[1:] == [

@@ -15,6 +15,7 @@ from processors.land.query import NotAVariant, UnknownGene, VariantText
 from schemas.assembly import contig_table
 from schemas.chunks import TRANSCRIPT
 from schemas.identity import allele_id
+from tests.processors.land.conftest import note_sources_of
 
 TERMS = tuple(f"term_{bit}" for bit in range(9))
 TABLE = contig_table("GRCh38")
@@ -32,6 +33,7 @@ def published(client: Client, laboratory: Any, factory: Any) -> Any:
     emission = factory.emit(("aa", "bb"), offset=OFFSET)
     for _ in range(2):
         record(client, factory, TERMS)
+    note_sources_of(client, factory.plan)
     laboratory.publish(emission)
     return emission
 

@@ -66,7 +66,7 @@ def clinvar_rows(source: ClinVar, batch: int = BATCH) -> Iterator[pa.RecordBatch
     """The pack as rows of `knowledge_clinvar`, `batch` at a time, in the order of the table. Memory is a batch: the pack is mapped."""
     keys, spelling = source.index.keys, spellings_of_pack(source.pack)
     names: dict[str, Any] = {"record": source.record, "conditions": source.conditions}
-    codes = {"significance": source.significance, "stars": source.stars, "terms": source.terms}
+    codes: dict[str, npt.NDArray[Any]] = {"significance": source.significance, "stars": source.stars, "terms": source.terms}
     for low in range(0, len(keys), batch):
         rows = np.arange(low, min(low + batch, len(keys)), dtype=np.uint32)
         columns: dict[str, pa.Array[Any]] = {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.processors.conftest import World
 
 FOUND, ABSENT, UNKNOWN, NOT_LOADED = Answer.FOUND, Answer.ABSENT, Answer.UNKNOWN, Answer.NOT_LOADED
-NOTHING = Spelling(*(np.zeros(1, dtype=kind) for kind in (np.int32, np.uint8, np.int32, np.uint8)))
+NOTHING = Spelling(np.zeros(1, np.int32), np.zeros(1, np.uint8), np.zeros(1, np.int32), np.zeros(1, np.uint8))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from processors.ingest.chunker import ingest
 from processors.interpret.stage import screen
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
-from processors.knowledge.source import Request
+from processors.knowledge.source import Request, build_source
 from processors.knowledge.sources import clinvar, frequency
 from processors.knowledge.transcript_build import build_transcripts
 from processors.output.table import COLUMNS, EXTRA_COLUMNS, Group, Picking
@@ -89,6 +89,17 @@ def _vcf(path: Path, lines: list[str], sample: str = "") -> Path:
     return path
 
 
+def _build_others(folder: Path, packs: Path, genome: Genome, small: list[tuple[int, str, str]]) -> None:
+    """Packs that no stage here reads, for the kernels of their parsers."""
+    numbers = {"AC": "A", "AN": "1", "AF": "A", "grpmax": "A"}
+    heads = "".join(f'##INFO=<ID={key},Number={number},Type=String,Description="x">\n' for key, number in numbers.items())
+    lines = "".join(f"1\t{p}\trs{k}\t{r}\t{a}\t.\tAC0\tAC=1;AN=9;AF=0.1;grpmax=nfe\n" for k, (p, r, a) in enumerate(small))
+    source = folder / "sites.vcf"
+    source.write_text(f"##fileformat=VCFv4.2\n{heads}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n{lines}")
+    for kind in ("gnomad_exomes", "dbsnp"):
+        build_source(Request(kind, (source,), packs, BUILD, "1", genome))
+
+
 def _world(folder: Path, known: bool) -> tuple[Path, Resources]:
     """A sample's VCF, and resources with what is `known` of its alleles."""
     sequence = _sequence()
@@ -109,6 +120,7 @@ def _world(folder: Path, known: bool) -> tuple[Path, Resources]:
         activate(packs, clinvar.build(Request("clinvar", (_vcf(folder / "clinvar.vcf", said[::2]),), packs, BUILD, "1", opened)))
         seen = [f"1\t{p}\t.\t{r}\t{a}\t.\tPASS\tAF=0.01" for p, r, a in small]
         activate(packs, frequency.build(Request("frequency", (_vcf(folder / "frequency.vcf", seen[::2]),), packs, BUILD, "1", opened)))
+        _build_others(folder, packs, opened, small)
     lines = [f"1\t{p}\t.\t{r}\t{a}\t30\tPASS\t{info}\tGT:GQ:DP:AD:PS\t0|1:30:20:10,10:5" for p, r, a, info in records]
     sample = _vcf(folder / "sample.vcf", lines, "person")
     return sample, Resources.load(plan_for(packs, BUILD), packs, "cpu", AnnotationCache(_CACHE) if known else None)

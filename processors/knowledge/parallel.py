@@ -66,6 +66,15 @@ class Part:
         return self.span.end - self.span.start if self.span is not None else self.file.stat().st_size
 
 
+@dataclass(frozen=True)
+class PartRead:
+    """What reading a part told: counts by reason, and where its first and last record lie (linear, -1: nowhere)."""
+
+    counts: Counter[str]
+    first: int
+    last: int
+
+
 def build_from_sites(request: Request, parse: Parse, recipe: Recipe, extra: Mapping[str, Any] | None = None) -> Pack:
     """A pack of `request.kind` from sites files.
 
@@ -115,18 +124,18 @@ def _read(
     """Runs of all parts in order, and their counts. Of several parts at fault the first one's error is raised."""
     folder = work / "parts"
     folder.mkdir(exist_ok=True)
-    found: dict[int, Counter[str]] = {}
+    found: dict[int, PartRead] = {}
     total = sum(part.bytes for part in parts)
 
-    def done(number: int, counts: Counter[str]) -> None:
-        found[number] = counts
+    def done(number: int, read: PartRead) -> None:
+        found[number] = read
         share = sum(parts[k].bytes for k in found) / max(total, 1)
-        alleles = sum(one["alleles"] for one in found.values())
+        alleles = sum(one.counts["alleles"] for one in found.values())
         tell(MERGING * share, f"{alleles:,} alleles, part {len(found)} of {len(parts)}")
 
     for number in range(len(parts)):
         if (folder / f"{number:06d}" / "done.json").exists():
-            done(number, _counts(folder / f"{number:06d}"))
+            done(number, _part_read(folder / f"{number:06d}"))
     left = [number for number in range(len(parts)) if number not in found]
     jobs = min(request.jobs or os.cpu_count() or 1, len(left))
     errors: dict[int, BaseException] = {}
@@ -142,7 +151,11 @@ def _read(
     for number in sorted(errors):
         raise _placed(errors[number], parts, number, found)
     runs = [run for number in range(len(parts)) for run in sorted((folder / f"{number:06d}").glob("[0-9]*"))]
-    return runs, sum(found.values(), Counter())
+    tally = sum((found[number].counts for number in range(len(parts))), Counter())
+    tally["unsorted"] += sum(  # a record at the beginning of a part, and the one in front of it
+        parts[k].file == parts[k - 1].file and 0 <= found[k].first < found[k - 1].last for k in range(1, len(parts))
+    )
+    return runs, tally
 
 
 def _spread(
@@ -153,13 +166,13 @@ def _spread(
     parse: Parse,
     recipe: Recipe,
     folder: Path,
-    done: Callable[[int, Counter[str]], None],
+    done: Callable[[int, PartRead], None],
     errors: dict[int, BaseException],
 ) -> None:
     """Read parts in processes of their own, in order; after an error no later part is begun."""
     context = multiprocessing.get_context("spawn")  # a fork would share the threads' locks of whoever builds
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=_end_with_parent) as pool:
-        waiting: dict[Future[Counter[str]], int] = {}
+        waiting: dict[Future[PartRead], int] = {}
         queue = iter(left)
         try:
             while True:
@@ -193,13 +206,13 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _read_part_of(part: Part, genome: Path, parse: Parse, recipe: Recipe, target: Path) -> Counter[str]:
+def _read_part_of(part: Part, genome: Path, parse: Parse, recipe: Recipe, target: Path) -> PartRead:
     return _read_part(part, Genome(read_pack(genome)), parse, recipe, target, None)
 
 
 def _read_part(
     part: Part, genome: Genome, parse: Parse, recipe: Recipe, target: Path, tell: Callable[[float, str], None] | None
-) -> Counter[str]:
+) -> PartRead:
     """Read a part into `target`, which appears when it is whole."""
     work = target.with_name(f"{target.name}.{os.getpid()}")
     shutil.rmtree(work, ignore_errors=True)
@@ -211,28 +224,30 @@ def _read_part(
                 tell(MERGING * sites.fraction, f"{sites.tally['alleles']:,} alleles")
         spill.flush()
     work.mkdir(exist_ok=True, parents=True)
-    (work / "done.json").write_text(json.dumps(sites.tally))
+    read = PartRead(sites.tally, sites.first_place, sites.last_place)
+    (work / "done.json").write_text(json.dumps({"counts": sites.tally, "first": sites.first_place, "last": sites.last_place}))
     try:
         work.rename(target)
     except OSError:
         if not (target / "done.json").exists():
             raise
         shutil.rmtree(work, ignore_errors=True)
-    return sites.tally
+    return read
 
 
-def _counts(folder: Path) -> Counter[str]:
-    return Counter(json.loads((folder / "done.json").read_text()))
+def _part_read(folder: Path) -> PartRead:
+    said = json.loads((folder / "done.json").read_text())
+    return PartRead(Counter(said["counts"]), said["first"], said["last"])
 
 
-def _placed(error: BaseException, parts: list[Part], number: int, found: Mapping[int, Counter[str]]) -> BaseException:
+def _placed(error: BaseException, parts: list[Part], number: int, found: Mapping[int, PartRead]) -> BaseException:
     """The error, its record counted from the file's beginning."""
     if isinstance(error, BrokenExecutor):
         return PackError(f"{parts[number].file}: a reading process was killed (out of memory?); build again, with fewer --jobs")
     if not isinstance(error, RecordRefused):
         return error
     before = [k for k in range(number) if parts[k].file == parts[number].file]
-    return error.behind(sum(found[k]["records"] for k in before))
+    return error.behind(sum(found[k].counts["records"] for k in before))
 
 
 def _stamp(path: Path) -> list[Any]:

@@ -80,7 +80,8 @@ class Sites:
 
 @dataclass
 class SitesFile:
-    """A file being read. After the last block `tally` is complete (`records`, `alleles`, and faults by reason), and so is `sha256`."""
+    """A file being read. After the last block `tally` is complete (`records`, `alleles`, `unsorted` records, and faults by reason), and so
+    is `sha256`. `first_place`, `last_place`: linear 1-based position of the first and last record on the build; -1 for none."""
 
     path: Path
     genome: Genome
@@ -90,6 +91,8 @@ class SitesFile:
     resolver: ContigResolver
     tally: Counter[str] = field(default_factory=Counter)
     sha256: str = ""
+    first_place: int = -1
+    last_place: int = -1
 
     @property
     def fraction(self) -> float:
@@ -156,7 +159,9 @@ class SitesFile:
         refs = np.ascontiguousarray(spans[line, 3])
         fault = np.empty(total, dtype=np.uint8)
         allele_faults(text, refs, alts, fault)
-        contig = self._contigs(text, spans[:, 0])[line]
+        contigs = self._contigs(text, spans[:, 0])
+        self._order(contigs, positions)
+        contig = contigs[line]
         fault = np.where(contig < 0, (-contig).astype(np.uint8), fault)
         fault[positions[line] < 1] = Fault.BAD_POSITION
         usable = np.flatnonzero(fault == 0)
@@ -182,6 +187,17 @@ class SitesFile:
         linear = offsets[contig[good]] + found.starts
         ids = allele_ids(linear, found.ref_offsets, found.ref_bytes, found.alt_offsets, found.alt_bytes)
         return Sites(everything, good, everything.select(good), ids, found)
+
+    def _order(self, contigs: I32, positions: I64) -> None:
+        """Count records that lie before the one in front of them, on the contigs of the build."""
+        offsets = np.array([one.offset for one in self.genome.table.contigs], dtype=np.int64)
+        places = (offsets[contigs] + positions)[(contigs >= 0) & (positions > 0)]
+        if len(places) == 0:
+            return
+        self.tally["unsorted"] += int((places[1:] < places[:-1]).sum()) + int(self.last_place > int(places[0]))
+        if self.first_place < 0:
+            self.first_place = int(places[0])
+        self.last_place = int(places[-1])
 
     def _contigs(self, text: U8, names: I32) -> I32:
         """Index of each line's contig, or minus its Fault code. Names come in runs."""

@@ -15,6 +15,8 @@ from streams.cli.query import parse_variant
 COMMANDS = (
     "up", "down", "submit", "status", "query", "subscribe", "quarantine list", "quarantine show", "quarantine replay",
     "quarantine acknowledge", "replay", "cancel", "delete", "reference add", "reference list", "knowledge build", "knowledge list",
+    "knowledge release", "knowledge rollback", "knowledge pause", "knowledge resume", "knowledge status", "knowledge diff",
+    "knowledge verify", "reanalysis",
     "models list", "annotate", "doctor", "version", "rebuild", "demo", "explain",
 )  # fmt: skip
 

@@ -152,6 +152,24 @@ def test_a_pack_with_a_cut_array_or_manifest_is_damaged_not_a_crash(cli: Cli, tm
     assert "not a readable pack" in capsys.readouterr().out.replace("\n", " ")
 
 
+def test_two_packs_are_compared_key_by_key(cli: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = [(4, "T", "C", "Pathogenic"), (5, "G", "A", "Benign"), (6, "G", "A", "Benign"), (7, "C", "T", "Pathogenic")]
+    new = [(4, "T", "C", "Uncertain_significance"), (5, "G", "A", "Pathogenic"), (6, "G", "A", "Benign"), (8, "T", "A", "Benign")]
+    assert build(cli, clinvar(tmp_path / "a.vcf", *old), "1") == 0
+    assert build(cli, clinvar(tmp_path / "b.vcf", *new), "2") == 0
+    capsys.readouterr()
+    assert cli("knowledge", "diff", "clinvar@1", "clinvar@2", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["added"], found["removed"], found["changed"]) == (1, 1, 2)
+    assert found["transitions"]["significance: Pathogenic > Uncertain_significance"] == 1
+    assert found["transitions"]["significance: Benign > Pathogenic"] == 1
+    assert cli("knowledge", "diff", "clinvar@1", "clinvar@2") == 0
+    assert "clinvar 1 to 2: 1 added, 1 removed, 2 changed" in capsys.readouterr().out
+    assert cli("knowledge", "diff", "clinvar@1", "g@g") == 2
+    assert "no keys in common" in capsys.readouterr().err
+    assert cli("knowledge", "diff", "clinvar@1", "clinvar@9") == 2
+
+
 @pytest.mark.parametrize(
     "words",
     [

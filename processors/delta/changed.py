@@ -24,6 +24,7 @@ from processors.knowledge.lookup import Spelling
 from processors.knowledge.pack import find_pack
 from processors.knowledge.source import Looked, open_source
 from processors.knowledge.sources.clinvar import ClinVar
+from processors.knowledge.sources.clinvar_terms import STARS_UNKNOWN
 from processors.knowledge.strings import string_buffers
 from processors.land.client import Client
 from processors.land.keys import rows_token
@@ -64,11 +65,11 @@ class OnFile:
 
 @dataclass(frozen=True)
 class ClinVarSays:
-    """Per allele: `Significance` and stars (255: unknown or none) under a plan."""
+    """Per allele: `Significance` and stars (255: unknown or none) under a plan; whether the plan has ClinVar."""
 
+    loaded: bool
     significance: npt.NDArray[np.uint8]
     stars: npt.NDArray[np.uint8]
-    terms: npt.NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,14 @@ class Affected:
     keys: Mapping[str, int]  # kind → changed keys, or alleles on file whose answer changed
 
     @property
-    def noted(self) -> npt.NDArray[np.bool_]:
+    def reclassified(self) -> npt.NDArray[np.bool_]:
         """Alleles whose classification in ClinVar changed."""
         return np.asarray(self.before.significance != self.after.significance, dtype=np.bool_)
+
+    @property
+    def noted(self) -> npt.NDArray[np.bool_]:
+        """Alleles whose classification or stars in ClinVar changed."""
+        return np.asarray(self.reclassified | (self.before.stars != self.after.stars), dtype=np.bool_)
 
 
 def affected(client: Client, batch: Batch, packs: Path) -> Affected:
@@ -128,7 +134,11 @@ def on_file(client: Client, batch: Batch, keys: Keys | None = None) -> OnFile:
 
 
 def changed_ids(old: ClinVar | None, new: ClinVar | None) -> U64:
-    """Ids of alleles of which two ClinVar packs do not say the same, ascending. None: the plan has no ClinVar."""
+    """Ids of alleles of which two ClinVar packs do not say the same, ascending. None: the plan has no ClinVar.
+
+    Compared are the three columns that rules and tiers read. `knowledge.diff` compares all of them by their meaning, for people; that takes
+    seconds where this takes milliseconds.
+    """
     if old is None or new is None:
         given = old or new
         return np.asarray(given.index.keys, dtype=np.uint64) if given is not None else np.empty(0, dtype=np.uint64)
@@ -150,13 +160,13 @@ def changed_ids(old: ClinVar | None, new: ClinVar | None) -> U64:
 def clinvar_says(source: ClinVar | None, alleles: OnFile) -> ClinVarSays:
     """What ClinVar says of alleles."""
     n = len(alleles)
-    stars, terms = np.full(n, 255, dtype=np.uint8), np.zeros(n, dtype=np.uint32)
+    stars = np.full(n, STARS_UNKNOWN, dtype=np.uint8)
     if source is None or n == 0:
-        return ClinVarSays(np.zeros(n, dtype=np.uint8), stars, terms)
+        return ClinVarSays(source is not None, np.zeros(n, dtype=np.uint8), stars)
     row = source.query(alleles.ids, alleles.spelled).row
     hit = row != NONE
-    stars[hit], terms[hit] = source.stars[row[hit]], source.terms[row[hit]]
-    return ClinVarSays(source.significance_of(row), stars, terms)
+    stars[hit] = source.stars[row[hit]]
+    return ClinVarSays(True, source.significance_of(row), stars)
 
 
 def _sources(plan: Plan, kinds: frozenset[str], packs: Path) -> dict[str, Any]:

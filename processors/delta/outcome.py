@@ -14,6 +14,7 @@ from processors.delta.batch import CALLS, CHAIN, Batch
 from processors.delta.changed import Affected
 from processors.delta.keys import AFFECTED
 from processors.interpret.stage import NOT_ASSESSED
+from processors.interpret.tiers import Basis, acmg_classes, clinvar_classes, tier_of
 from processors.knowledge.sources.clinvar_terms import LABELS, STARS_UNKNOWN, Significance
 from processors.land.client import Client, StoreError
 
@@ -145,8 +146,6 @@ def _reclassified(
     kept: npt.NDArray[np.bool_],
 ) -> pa.Table:
     """One row a sample and allele whose classification changed, or that became a finding or ceased to be one."""
-    from processors.delta.tiering import told_tier
-
     place = {key: number for number, key in enumerate(zip(affected.alleles.ids.tolist(), affected.alleles.spelling.tolist(), strict=True))}
     ids, spellings = rows.column("allele_id").to_pylist(), rows.column("spelling").to_pylist()
     at = np.array([place[key] for key in zip(ids, spellings, strict=True)], dtype=np.int64)
@@ -154,8 +153,13 @@ def _reclassified(
     new_class = rows.column("class").to_pylist()
     old, new = affected.before, affected.after
     classes = np.array([one != other for one, other in zip(old_class, new_class, strict=True)], dtype=np.bool_)
-    noted = affected.noted[at] if len(at) else np.zeros(0, dtype=np.bool_)
-    wanted = noted | classes | added | removed
+    reclassified = affected.reclassified[at]
+    tiers = tier_of(
+        acmg_classes(old_class), acmg_classes(new_class), clinvar_classes(old.significance[at], old.loaded),
+        clinvar_classes(new.significance[at], new.loaded), old.stars[at], new.stars[at],
+    )  # fmt: skip
+    spoken = reclassified | classes | (tiers.tier > 0)
+    wanted = spoken | added | removed
     samples = rows.column("sample_id").to_pylist()
     chosen: list[int] = []
     for row in np.flatnonzero(wanted).tolist():
@@ -168,7 +172,7 @@ def _reclassified(
         k = int(at[row])
         before, after = Significance(int(old.significance[k])), Significance(int(new.significance[k]))
         finding = "added" if added[row] else "removed" if removed[row] else "changed" if changed[row] else "kept" if kept[row] else "none"
-        tier, basis = told_tier(old_class[row], new_class[row], before, after)
+        tier, basis = int(tiers.tier[row]), Basis(int(tiers.basis[row])).name.lower() if spoken[row] else "finding"
         changes = []
         if old_class[row] != new_class[row]:
             changes.append(f"class:{old_class[row]}>{new_class[row]}")

@@ -80,25 +80,36 @@ def read_gene_table(path: Path, is_heading: Callable[[Sequence[str]], bool], *, 
     Raises SourceRefused where there is none, or no row; ingest.errors.SourceError for a damaged or cut file.
     """
     text, digest = _text(path)
-    lines = text.splitlines()
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
     for number, line in enumerate(lines[:200]):
         delimiter = _delimiter(line, lines[number + 1] if number + 1 < len(lines) else "")
         line = line.removeprefix("#Format:").replace("<tab>", delimiter)  # noqa: PLW2901 (HPO's tables of before 2023-06)
-        cells = next(csv.reader([line], delimiter=delimiter, quoting=csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL), [])
+        cells = line.split("\t") if delimiter == "\t" else _commas([line])
         names = [cell.strip().lstrip("\ufeff").lstrip("#").strip() for cell in cells]
         if is_heading(names):
             break
     else:
         raise SourceRefused(f"{path}: has no line of column names as {what} has; give that file")
     if delimiter == "\t":
-        rows = ((number + 2 + at, line.split("\t")) for at, line in enumerate(lines[number + 1 :]) if line)
+        rows = [(number + 2 + at, line.split("\t")) for at, line in enumerate(lines[number + 1 :]) if line]
     else:
-        reader = csv.reader(lines[number + 1 :], strict=False)
-        rows = ((number + 1 + reader.line_num, cells) for cells in reader if cells)
+        reader = csv.reader(lines[number + 1 :])
+        try:
+            rows = [(number + 1 + reader.line_num, cells) for cells in reader if cells]
+        except csv.Error as error:
+            raise SourceRefused(f"{path}:{number + 1 + reader.line_num}: is no row of a comma-separated table ({error})") from error
     kept = tuple((at, cells) for at, cells in rows if not _is_rule(cells))
     if not kept:
         raise SourceRefused(f"{path}: has column names and no row; get it again")
     return GeneTable(path, digest, tuple(lines[:number]), tuple(names), kept)
+
+
+def _commas(lines: Sequence[str]) -> list[str]:
+    """Cells of the first line, none where it cannot be cut."""
+    try:
+        return next(csv.reader(lines), [])
+    except csv.Error:
+        return []
 
 
 def _delimiter(heading: str, first: str) -> str:

@@ -100,7 +100,10 @@ def read_bed_head(source: Source, columns: Mapping[str, tuple[str, ...]]) -> Hea
 
 def _cells(line: str) -> tuple[list[str], str]:
     delimiter = "\t" if "\t" in line else ","
-    cells = line.split("\t") if delimiter == "\t" else next(csv.reader([line]), [])
+    try:
+        cells = line.split("\t") if delimiter == "\t" else next(csv.reader([line]), [])
+    except csv.Error:
+        cells = [line]
     return [cell.strip().lstrip("\ufeff").lstrip("#").strip() for cell in cells], delimiter
 
 

@@ -97,7 +97,10 @@ def seal_pack(
         "extra": dict(extra or {}),
     }
     digest = content_digest(work, meaning)
-    (work / "pack.json").write_text(json.dumps({**meaning, "digest": digest}, indent=1, sort_keys=True) + "\n")
+    with (work / "pack.json").open("w") as handle:
+        handle.write(json.dumps({**meaning, "digest": digest}, indent=1, sort_keys=True) + "\n")
+        handle.flush()
+        os.fsync(handle.fileno())  # a rename may reach the disk before what it names
     target = root / kind / f"{name}@{version}-{digest[:12]}"
     try:
         if not target.exists():

@@ -74,3 +74,11 @@ def test_a_value_that_is_no_frequency_or_a_missing_field_is_refused(
 ) -> None:
     with pytest.raises(SourceRefused, match=words):
         loaded(tmp_path, genome, (row,), field=field)
+
+
+def test_a_file_that_lists_alleles_without_values_never_makes_one_look_rare(tmp_path: Path, genome: Genome) -> None:
+    with pytest.raises(SourceRefused, match="without a field the floor must be given"):
+        loaded(tmp_path, genome, field="")
+    found = loaded(tmp_path, genome, ("c\t1\t.\tA\tC\t.\tPASS\t.",), field="", floor="0.0002")
+    assert asked(found, (0, "A", "C"), (0, "A", "G")) == [("UNKNOWN", None), ("UNKNOWN", None)]
+    assert found.details(0) == {"frequency": None, "at_least": 0.0002, "filtered": False}

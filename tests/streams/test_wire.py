@@ -45,6 +45,7 @@ def _values(type_: type[Any]) -> st.SearchStrategy[Any]:
             "dict[str, float]": st.dictionaries(_texts, _doubles, max_size=2),
             "tuple[SampleCount, ...]": st.deferred(lambda: st.lists(_values(events.SampleCount), max_size=2).map(tuple)),
             "tuple[SampleName, ...]": st.deferred(lambda: st.lists(_values(events.SampleName), max_size=2).map(tuple)),
+            "tuple[SourceChange, ...]": st.deferred(lambda: st.lists(_values(events.SourceChange), max_size=2).map(tuple)),
         }  # fmt: skip
         fields[field.name] = known[field.name] if field.name in known else by_text[str(field.type)]
     return st.builds(type_, **fields)
@@ -165,7 +166,7 @@ def _chunk(rows: int = 3, kind: ChunkKind = ChunkKind.ALLELES) -> Chunk:
         "ref": ["ACGT"] * rows, "alt": ["T"] * rows, "flags": [0] * rows, "qual": [1.0] * rows, "filter": ["PASS"] * rows,
         "calls": [[call]] * rows, "reason": ["symbolic"] * rows, "detail": [""] * rows, "site": [""] * rows, "samples": [[0]] * rows,
     }  # fmt: skip
-    fields = chunks.RAW_FIELDS if kind is ChunkKind.ALLELES else chunks.FAULT_FIELDS
+    fields = chunks.FAULT_FIELDS if kind is ChunkKind.FAULTS else chunks.RAW_FIELDS
     return Chunk(header, pa.RecordBatch.from_arrays([pa.array(columns[f.name], type=f.type) for f in fields], schema=pa.schema(fields)))
 
 

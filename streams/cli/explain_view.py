@@ -137,9 +137,8 @@ def _history(console: Console, told: dict[str, Any]) -> None:
         )
     _table(console, "History (* what is shown)", ["revision", "kind", "knowledge", "published", "changed"], rows)
     for row in told.get("reclassified", []):
-        classes = (
-            f"{row['old_class']} to {row['new_class']}" if row["basis"] != "clinvar" else f"{row['old_clinvar']} to {row['new_clinvar']}"
-        )
+        part = "clinvar" if row["basis"] == "clinvar" else "class"
+        classes = f"{row[f'old_{part}'] or 'nothing'} to {row[f'new_{part}'] or 'nothing'}"
         console.print(Text(f"  {_time(row['at'])} reclassified, tier {row['tier']} by {row['basis']}: {classes}"))
 
 

@@ -159,7 +159,8 @@ def test_real_releases_of_each_generation_are_read_whole(real_data: Path, tmp_pa
     pack = compiled(source, tmp_path, genome, release[:10])
     counts = pack.extra["counts"]
     assert pack.rows == rows
-    assert pack.rows == counts["alleles"] - sum(counts.get(reason, 0) for reason in ("alt_without_classification", "somatic_only", "duplicate"))
+    left_out = ("alt_without_classification", "somatic_only", "duplicate")
+    assert pack.rows == counts["alleles"] - sum(counts.get(reason, 0) for reason in left_out)
     assert (counts.get("somatic_only", 0) > 35_000) == release.startswith("2014")  # `CLNORIGIN=2`, most of them of melanomas
     with gzip.open(source, "rt") as lines:
         codes = [set(found[1].split("|")) for line in lines if (found := re.search(r"CLNSIGCODE=([^;\s]+)", line))]

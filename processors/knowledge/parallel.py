@@ -2,7 +2,7 @@
 
 Files are cut into ranges by their bytes (`bgzf_ranges`; what is not BGZF is one part). Each part is read by one process into sorted runs in
 the build's work folder, and counts as finished once its folder has its final name; then the runs merge into the pack, which appears by one
-rename. The work folder is named by the files (path, size, time of change), genome, parser, columns and code: whoever builds the same again
+rename. The work folder is named by the request, the files (path, size, time of change), genome, parser, columns and code: whoever builds the same again
 goes on with its finished parts. The pack is the same to the byte whatever the number of processes, and whether or not a build was killed.
 """
 
@@ -86,8 +86,9 @@ def build_from_sites(request: Request, parse: Parse, recipe: Recipe, extra: Mapp
     for path in request.files:
         open_sites(path, genome).close()  # a header of another build is refused before anything is made
     stamps = [_stamp(path) for path in request.files]
+    said = [request.kind, request.name, request.version, request.date, request.licence]
     digest = hashlib.blake2b(
-        json.dumps([request.kind, stamps, genome.pack.digest, repr(parse), repr(recipe), _code(parse)]).encode(), digest_size=8
+        json.dumps([said, stamps, genome.pack.digest, repr(parse), repr(recipe), _code(parse)]).encode(), digest_size=8
     ).hexdigest()
     tell = request.progress or (lambda share, text: None)
     with build_folder(request.root / request.kind, digest, lambda text: tell(0.0, text)) as held:

@@ -5,8 +5,8 @@ the source says that it covers the site (a BED of covered regions) and has no fl
 that failed the source's filter answers "unknown" too. Two records of one allele: the greater frequency, which can only make an allele
 look less rare.
 
-A file that lists alleles above its floor without their values (an empty `field`) answers "unknown" for all: `details` tells that the allele is
-listed, and what it is `at_least`.
+A file that lists alleles above its floor without their values (an empty `field`) answers "unknown" for all: `details` tells that the
+allele is listed, and what it is `at_least`.
 
 Options: `field` (INFO key, one value an ALT; default AF), `floor`, `covered` (BED).
 """

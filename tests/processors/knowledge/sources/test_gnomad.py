@@ -85,6 +85,28 @@ def test_hemizygotes_are_told_on_x_outside_the_pseudo_autosomal_regions_alone(fo
     assert details(pack, (100, "A", "C"))[0]["flags"] == ["non_par"]
 
 
+def test_hemizygotes_end_at_the_borders_of_the_pseudo_autosomal_regions(tmp_path: Path) -> None:
+    (tmp_path / "g.fa").write_text(">own\nACGT\n")
+    genome = Genome(build_genome(tmp_path / "g.fa", tmp_path, "GRCh38", "1"))
+    places = [
+        ("chrX", 10_000),
+        ("chrX", 10_001),
+        ("chrX", 2_781_479),
+        ("chrX", 2_781_480),
+        ("chrY", 57_217_415),
+        ("chrY", 57_217_416),
+        ("chr1", 9),
+    ]
+    head = "".join(f'##INFO=<ID={key[:-2]},Number={key[-1]},Type=Float,Description="x">\n' for key in V4_EXOMES.split(","))
+    rows = "".join(f"{contig}\t{place}\t.\tA\tC\t.\tPASS\t{ROW};AC_XY=1\n" for contig, place in places)
+    source = tmp_path / "x.vcf"
+    source.write_text("##fileformat=VCFv4.2\n" + head + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + rows)
+    pack: AllelePack = open_source(build_source(Request("gnomad_exomes", (source,), tmp_path, "GRCh38", "1", genome)))
+    offsets = {f"chr{one.name}": one.offset for one in genome.table.contigs}
+    found = details(pack, *((offsets[contig] + place - 1, "A", "C") for contig, place in places))
+    assert [row["hemizygotes"] for row in found] == [1, None, None, 1, None, 1, None]
+
+
 def test_a_record_that_failed_a_filter_is_unknown_and_gives_way_to_one_that_passed(folder: Path) -> None:
     pack = built(
         folder, V4_EXOMES, "1\t1\t.\tA\tC\t.\tAC0;AS_VQSR\tAC=0;AN=90;AF=0", "1\t2\t.\tC\tT\t.\tRF\tAC=50;AN=100;AF=0.5",

@@ -2,8 +2,9 @@
 
 Files are cut into ranges by their bytes (`bgzf_ranges`; what is not BGZF is one part). Each part is read by one process into sorted runs in
 the build's work folder, and counts as finished once its folder has its final name; then the runs merge into the pack, which appears by one
-rename. The work folder is named by the request, the files (path, size, time of change), genome, parser, columns and code: whoever builds the same again
-goes on with its finished parts. The pack is the same to the byte whatever the number of processes, and whether or not a build was killed.
+rename. The work folder is named by the request, the files (path, size, time of change), genome, parser, columns and code: whoever builds
+the same again goes on with its finished parts. The pack is the same to the byte whatever the number of processes, and whether or not a
+build was killed.
 """
 
 from __future__ import annotations

@@ -222,6 +222,7 @@ def _ours(path: Path) -> dict[_Values, _Values]:
     """(chrom, pos, ref, alt) → a text a source, empty where it has none; of a repeated allele the first."""
     found: dict[_Values, _Values] = {}
     with path.open() as handle:
+        next(handle)
         for line in handle:
             fields = line.rstrip("\n").split("\t")
             found.setdefault(tuple(fields[:4]), tuple(fields[4:]))

@@ -16,16 +16,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from bench.measure import shortest
+from processors.annotate.columns import Column, Table, own
 from processors.annotate.lookup import look_up
 from processors.knowledge.sites_text import gather
 from processors.knowledge.sources.sites import Written, open_sites
-from processors.knowledge.strings import StringTable, read_only
+from processors.knowledge.strings import read_only
+from processors.output.tsv import TsvWriter
 from processors.records import read_records
 from processors.resources import Resources, plan_for
 from schemas.chunks import Answer, Chunk
+
+_OWN = ("chrom", "position", "ref", "alt_text")
 
 
 def main(arguments: list[str]) -> None:
@@ -52,34 +55,38 @@ def main(arguments: list[str]) -> None:
 def write(vcf: Path, out: Path, resources: Resources) -> int:
     """The number of alleles written to `out`: the file's own CHROM, POS, REF and ALT, ClinVar's code, then a value a source."""
     alleles = 0
-    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    with out.open("wb") as sink:
-        for records in read_records(open_sites(vcf, resources.genome)):
-            for chunk, rows in zip(records.chunks, records.rows, strict=True):
-                pa_csv.write_csv(_table(look_up(chunk, resources), records.written, rows, len(resources.allele_sources)), sink, options)
-                alleles += len(rows)
+    sources = tuple(source.pack.kind for source in resources.allele_sources)
+    writer = TsvWriter(out, (*_OWN, "clinvar", *sources))
+    for records in read_records(open_sites(vcf, resources.genome)):
+        for chunk, rows in zip(records.chunks, records.rows, strict=True):
+            writer.write(_columns(look_up(chunk, resources), records.written, rows, sources))
+            alleles += len(rows)
+    writer.close()
     return alleles
 
 
-def _table(chunk: Chunk, written: Written, rows: Any, sources: int) -> pa.Table:
-    columns = [_text(written.text, span[rows]) for span in (written.chrom, written.position, written.ref, written.alt_text)]
-    significance = chunk.rows.column("clinvar_significance").to_numpy()
+def _columns(chunk: Chunk, written: Written, rows: Any, sources: tuple[str, ...]) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for name in _OWN:
+        offsets, data = gather(read_only(written.text), np.ascontiguousarray(getattr(written, name)[rows]))
+        columns[name] = own(Table(offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64), data))
     known = chunk.rows.column("clinvar_answer").to_numpy() == Answer.FOUND
-    columns.append(pa.array(significance, mask=~known))
+    columns["clinvar"] = _values(np.flatnonzero(known), chunk.rows.column("clinvar_significance").to_numpy()[known], len(rows))
     lists = chunk.rows.column("looked_up")
     allele = np.repeat(np.arange(len(rows)), np.diff(lists.offsets.to_numpy()))
-    source, _, value, _ = (column.to_numpy() for column in lists.flatten().flatten())
-    for number in range(sources):
-        mine = source == number
-        dense = np.full(len(rows), np.nan, dtype=np.float32)
-        dense[allele[mine]] = value[mine]
-        columns.append(pa.array(dense, from_pandas=True))
-    return pa.Table.from_arrays(columns, names=[str(k) for k in range(len(columns))])
+    source, answer, value, _ = (column.to_numpy() for column in lists.flatten().flatten())
+    for number, name in enumerate(sources):
+        mine = np.flatnonzero((source == number) & (answer == Answer.FOUND))
+        columns[name] = _values(allele[mine], value[mine], len(rows))
+    return columns
 
 
-def _text(text: Any, spans: Any) -> pa.Array[Any]:
-    offsets, data = gather(read_only(text), np.ascontiguousarray(spans))
-    return StringTable(offsets.astype(np.int64), data).arrow()
+def _values(rows: Any, values: Any, n: int) -> Column:
+    """A number at some of n rows, nothing at the others."""
+    index = np.full(n, len(rows), dtype=np.int32)
+    index[rows] = np.arange(len(rows), dtype=np.int32)
+    texts = pa.concat_arrays([pa.array(values).cast(pa.string()), pa.array([""], pa.string())])
+    return Column(index, Table.of_arrow(texts))
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ ALLELES = st.tuples(st.integers(0, 2**32 - 1), SHORT, SHORT)
         (identity.plan_id([("genome", "g", "1", "d")], {"ingest": 1}, "1/2/3"), "0f5d726daa664e9f4c1744221b5decda"),
         (identity.revision_id("s", "p"), "45d370ccec3fa44c978f4a11348cd87a"),
         (identity.revision_id("s", "p", "b"), "018f47dbeffcfce353b12c060038b0c2"),
+        (identity.delta_id("p", "q", [("b", "r2"), ("a", "r1")]), "61f4449fcda34b0edd4f7c18864f3a12"),
+        (identity.delta_revision_id("s", "p", "q", "r", ["b", "a"]), "d63ad3d0f52a62108a59ab1d7b446a9c"),
         (identity.result_id("r", "s", 9, "Finding"), "5aa57d98ccb78fe6173c2d5d220b4ab9"),
         (identity.insert_token("u", "r", "calls", 1, 0, "d"), "b2a6fc3ba4f480f3a10e136d7a1222be"),
         (identity.traceparent("0123456789abcdef" * 2), "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"),

@@ -233,10 +233,10 @@ class Installation:
         path.write_text("##fileformat=VCFv4.1\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + "".join(f"{row}\n" for row in ordered))
         return self.release(kind, path, version, f"2020-01-{int(version):02d}", release)
 
-    def release(self, kind: str, path: Path, version: str, date: str, release: bool = True) -> Pack:
+    def release(self, kind: str, path: Path, version: str, date: str, release: bool = True, build: str = "") -> Pack:
         """Build a pack of a file, with a version that is this installation's own, and activate it."""
         own = f"{version}-{self.id[:8]}"
-        pack = build_source(Request(kind, (path,), self.packs, self.build, own, self.genome, date=date, jobs=1))
+        pack = build_source(Request(kind, (path,), self.packs, build or self.build, own, self.genome, date=date, jobs=1))
         if release:
             activate(self.packs, pack)
             self.control.reconciler.poke()

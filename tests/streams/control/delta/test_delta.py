@@ -131,3 +131,23 @@ def test_of_a_file_of_many_samples_each_goes_its_own_way(lab: Any) -> None:
     lab.submit("one'", [a, *rest[:4]], also={"two'": [b, *rest[:4]], "three'": rest[:6]})
     lab.run()
     assert seen == lab.seen(["one'", "two'", "three'"])
+
+
+def test_a_source_of_genes_that_no_rule_reads_is_carried_by_every_sample(lab: Any) -> None:
+    head = "gene\ttranscript\tobs_mis\texp_mis\toe_mis\tmis_z\tpLI\toe_lof_upper\tgene_id\tchromosome\n"
+    lab.clinvar("1", {lab.sites[0]: P})
+    lab.submit("kid", lab.sites[:20])
+    lab.run()
+    for version, pli in (("1", "0.1"), ("2", "0.9")):
+        path = lab.folder / f"constraint{version}.tsv"
+        path.write_text(f"{head}ONE\tT1\t1\t2\t0.5\t1.5\t{pli}\t0.2\tG1\t1\n")
+        lab.release("constraint", path, version, "2020-01-01", build="any")
+        lab.run()
+    assert lab.behind() == 0
+    assert [number for number, _, _ in lab.publications("kid")] == [1]
+    assert lab.client.rows("SELECT step FROM carried FINAL ORDER BY step") == [(1,), (2,)]
+    assert lab.broker.log("chunks.raw.background") == []
+    lab.clinvar("2", {lab.sites[1]: P})
+    lab.run()
+    seen = lab.seen(["kid"])
+    assert seen == lab.scratch({"kid": lab.sites[:20]})

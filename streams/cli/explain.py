@@ -108,9 +108,11 @@ def _told(
         from streams.cli.variant import transcripts_of
 
         summary = explained.variant(one)
+        linear = genome.table.contigs[number].offset + start
+        span = (linear, linear + len(ref))
         told["transcripts"] = transcripts_of(client, packs, standing["plan_id"], contig, start, ref, alt, allele, shadows)
         told["summary"] = summary
-        told["sources"] = sources_of(packs, explained.knowledge(one), explained.other_sources(client, standing["plan_id"]), summary)
+        told["sources"] = sources_of(packs, explained.knowledge(one), explained.other_sources(client, standing["plan_id"]), summary, span)
         told["score"] = explained.score(one, standing, plan)
         told["finding"] = explained.finding(one)
         told["reclassified"] = explained.reclassified(one)

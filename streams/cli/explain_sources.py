@@ -16,13 +16,19 @@ WORDS = {
 
 
 def sources_of(
-    packs: Path, of_allele: Sequence[dict[str, Any]], others: Sequence[dict[str, Any]], summary: dict[str, Any] | None
+    packs: Path,
+    of_allele: Sequence[dict[str, Any]],
+    others: Sequence[dict[str, Any]],
+    summary: dict[str, Any] | None,
+    span: tuple[int, int],
 ) -> list[dict[str, Any]]:
-    """Every source: those keyed by allele as the rows that landed say, those of genes as their packs say, and what is not loaded."""
+    """Every source: those keyed by allele as the rows that landed say, those of genes and regions as their packs say, and what is not
+    loaded. `span` is REF in linear coordinates of the build's table, half-open.
+    """
     from processors.knowledge.kinds import KINDS
 
     told = [_of_allele(packs, row) for row in of_allele]
-    told += [_of_gene(packs, row, summary) for row in others]
+    told += [_of_gene(packs, row, summary) if row["keyed"] == "gene" else _of_region(packs, row, span) for row in others]
     there = {row["kind"] for row in told}
     told += [
         {"kind": kind.name, "source": kind.title, "version": "", "digest": "", "date": "", "licence": "", "keyed": str(kind.keyed),
@@ -46,10 +52,27 @@ def _of_allele(packs: Path, row: dict[str, Any]) -> dict[str, Any]:
     return {**told, "details": details}
 
 
+def _of_region(packs: Path, row: dict[str, Any], span: tuple[int, int]) -> dict[str, Any]:
+    import numpy as np
+
+    told = {**row, "row": None, "value": None, "said": "", "details": None, "answer": "unknown"}
+    source, why = _open(packs, row["digest"])
+    if source is None:
+        return {**told, "words": f"unknown: {why}"}
+    place = int(source.query(*(np.array([end], dtype=np.int64) for end in span))[0])
+    if place < 0:
+        return {**told, "answer": "absent", "words": "absent: no region of the source overlaps the allele"}
+    return {
+        **told,
+        "answer": "found",
+        "words": "found for a region that overlaps the allele",
+        "row": place,
+        "details": source.details(place),
+    }
+
+
 def _of_gene(packs: Path, row: dict[str, Any], summary: dict[str, Any] | None) -> dict[str, Any]:
     told = {**row, "row": None, "value": None, "said": "", "details": None, "answer": "unknown"}
-    if row["keyed"] != "gene":
-        return {**told, "words": "unknown: regions are not asked here"}
     if summary is None or not (summary["gene_id"] or summary["gene"]):
         return {**told, "words": "unknown: the allele is of no gene"}
     source, why = _open(packs, row["digest"])

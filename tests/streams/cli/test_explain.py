@@ -19,7 +19,7 @@ from processors.ingest.chunker import ingest
 from processors.interpret.stage import screen
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import Pack, activate, find_pack
-from processors.knowledge.source import Request
+from processors.knowledge.source import Request, build_source
 from processors.knowledge.sources import clinvar, frequency
 from processors.knowledge.transcript_build import build_transcripts
 from processors.land.client import Client, connect
@@ -105,6 +105,15 @@ def world(made: Stand) -> None:
     ref, alt = made.snv(KNOWN)
     file = warm_world._vcf(folder / "frequency.vcf", [f"1\t{KNOWN}\t.\t{ref}\t{alt}\t.\tPASS\tAF=0.0025"])
     activate(packs, frequency.build(Request("frequency", (file,), packs, BUILD, "1", opened, date="2019-06-01")))
+    (folder / "masked.bed").write_text(f"1\t{KNOWN - 5}\t{KNOWN}\trepeat\n")
+    (folder / "masked.toml").write_text('keyed = "region"\ndate = "2015-01-01"\n[columns.what]\nfrom = 4\ntype = "word"\n')
+    (folder / "panel.tsv").write_text("gene\tid\ttier\nS0\tG0\tgreen\n")
+    (folder / "panel.toml").write_text(
+        'keyed = "gene"\ndate = "2015-01-01"\n[place]\nid = "id"\nsymbol = "gene"\n[columns.tier]\nfrom = "tier"\ntype = "word"\n'
+    )
+    for kind, table in (("masked", "masked.bed"), ("panel", "panel.tsv")):
+        files = (folder / table, folder / f"{kind}.toml")
+        activate(packs, build_source(Request(f"user.{kind}", files, packs, BUILD, "1", opened)))
 
 
 def land(client: Client, made: Stand, sample: str, number: int, salt: str, at: int, day: str) -> None:
@@ -217,6 +226,15 @@ def test_an_absent_source_is_not_an_absent_allele(stand: Stand, say: Callable[..
     for kind in ("gnomad_exomes", "revel", "validity"):
         assert source(found, kind)["answer"] == "not_loaded"
         assert "says nothing of the allele" in source(found, kind)["words"]
+
+
+def test_sources_of_genes_and_of_regions_answer_too(stand: Stand, say: Callable[..., Any]) -> None:
+    inside, beside = told(say, SAMPLE, stand.name(KNOWN)), told(say, SAMPLE, stand.name(NEW))
+    assert source(inside, "user.masked")["details"] == {"contig": "1", "start": KNOWN - 4, "end": KNOWN, "what": "repeat"}
+    assert source(beside, "user.masked")["answer"] == "absent"
+    for found in (inside, beside):
+        panel = source(found, "user.panel")
+        assert (panel["answer"], panel["date"], panel["details"]["records"][0]["tier"]) == ("found", "2015-01-01", "green")
 
 
 def test_an_explanation_as_of_a_date_is_that_of_then(stand: Stand, say: Callable[..., Any]) -> None:

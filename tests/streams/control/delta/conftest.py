@@ -304,7 +304,7 @@ class Installation:
 
     def publications(self, sample: str) -> list[tuple[int, str, str]]:
         sql = "SELECT number, base, root FROM publication FINAL WHERE sample_id = {id:String} ORDER BY ordinal, number"
-        return [tuple(row) for row in self.client.rows(sql, {"id": self.samples[sample]})]  # type: ignore[misc]
+        return [tuple(row) for row in self.client.rows(sql, {"id": self.samples[sample]})]
 
     def behind(self) -> int:
         """Current samples that stand under another plan than the assigned one."""

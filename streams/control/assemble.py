@@ -18,6 +18,7 @@ from streams.control.outgoing import ProducerOutbox
 from streams.control.plans import ActiveSet, plan_of_active
 from streams.control.projection import Projection
 from streams.control.rebuild import Rebuilt, republish
+from streams.control.releases import Releases
 from streams.control.room import DiskReserve
 from streams.failpoints import FailPoints
 from streams.metrics import Metrics
@@ -39,14 +40,16 @@ def assemble(settings: Settings, producer: Producer, *, metrics: Metrics, points
 
 
 def rebuild(settings: Settings, producer: Producer) -> Rebuilt:
-    """`riverseq rebuild`: send plans and sample states again from ClickHouse, so that an emptied Kafka works again.
+    """`riverseq rebuild`: send plans, sample states and releases again from ClickHouse, so that an emptied Kafka works again.
 
     Open revisions take care of themselves: the running control process misses their jobs and sends them again. Raises StoreError,
     BrokerError, SettingsError.
     """
     outbox = ProducerOutbox(producer)
     with connect(settings.clickhouse_dsn("writer")) as client:
-        return republish(Desk(ClickHouseRecords(client), outbox, Projection(outbox)))
+        desk = Desk(ClickHouseRecords(client), outbox, Projection(outbox))
+        Releases(desk, ActiveSet(settings.packs_folder(), plan_of_active, lambda packs, plan: None)).republish()
+        return republish(desk)
 
 
 def sample_names(path: Path) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from processors.knowledge.kinds import kind_of
@@ -84,7 +85,10 @@ class Releases:
     def _admit(self, command: Command, key: str) -> tuple[ReleaseRow, ReleaseStatus]:
         """Write an admitted or a refused release. Raises ReleaseRefused where the command names no pack that could be written down."""
         wish = read(command, self._active.packs)
-        before = active_packs(self._active.packs, wish.pack.build).get(wish.kind.name)
+        try:
+            before = active_packs(self._active.packs, wish.pack.build).get(wish.kind.name)
+        except PackError as error:
+            raise ReleaseRefused(f"an active pack is not whole: {error}") from error
         if before is not None and before.digest == wish.pack.digest:
             raise NothingToDo(f"{named(wish.pack)} is the active {wish.kind.title} of {wish.pack.build}; nothing to do")
         counted = wish.counts if before is not None and before.digest == wish.against else (-1, -1, -1)
@@ -105,7 +109,12 @@ class Releases:
     def _activate(self, row: ReleaseRow, status: ReleaseStatus) -> str:
         """From an admitted release to samples that follow. Again harmless, also where a later release was done since."""
         if status.state is ReleaseState.REQUESTED:
-            pack = find_pack(self._active.packs, row.to_digest)
+            try:
+                pack = find_pack(self._active.packs, row.to_digest)
+            except PackError as error:  # removed since it was admitted
+                gone = ReleaseStatus(ReleaseState.REFUSED, str(error), changed_at=self._desk.clock.now())
+                self._records.record_status(row.release_id, gone)
+                raise ReleaseRefused(gone.detail) from error
             activate(self._active.packs, pack)
             self._desk.points.reach(FailPoint.RELEASE_ACTIVE)
             self._tell(row, ReleaseState.RUNNING)
@@ -133,15 +142,31 @@ class Releases:
         """Publish what became of a version, and that the one before is retired. Raises BrokerError."""
         outputs = []
         if state is not ReleaseState.REFUSED and row.from_digest:
-            try:
-                before = find_pack(self._active.packs, row.from_digest)
-            except PackError:  # removed from disk since; the topic then keeps what it knows of it
-                before = None
+            before = self._pack(row.from_digest)
             if before is not None and (before.name, before.version) != (row.name, row.version):
                 outputs.append(self._message(row, before, "retired", reason=f"replaced by {row.name}@{row.version}"))
-        pack = find_pack(self._active.packs, row.to_digest)
+        pack = self._pack(row.to_digest)
+        if pack is None:
+            return
         outputs.append(self._message(row, pack, "refused" if state is ReleaseState.REFUSED else "active", reason=reason or row.reason))
         self._desk.outbox.send(*outputs)
+
+    def _pack(self, digest: str) -> Pack | None:
+        """None where it was removed from disk since; the topic then keeps what it knows of it."""
+        try:
+            return find_pack(self._active.packs, digest)
+        except PackError:
+            return None
+
+    def republish(self) -> int:
+        """Tell the topic of every release again, oldest first, as it was told; how many. Raises StoreError, BrokerError."""
+        told = 0
+        for row, status in self._records.all():
+            if status.state is ReleaseState.REQUESTED:
+                continue  # its command is under way
+            self._tell(row, status.state, status.detail if status.state is ReleaseState.REFUSED else "")
+            told += 1
+        return told
 
     def _message(self, row: ReleaseRow, pack: Pack, state: str, *, reason: str) -> Output:
         own = pack.digest == row.to_digest
@@ -205,11 +230,14 @@ class Releases:
 
     def _active_digests(self) -> dict[tuple[str, str], str]:
         """(build, kind) → digest of every active pack of knowledge; what serves every build stands under `any`."""
-        found = {}
+        found: dict[tuple[str, str], str] = {}
         for build in active_builds(self._active.packs):
-            for kind, pack in active_packs(self._active.packs, build).items():
-                if kind_of(kind) is not None:
-                    found[pack.build, kind] = pack.digest
+            try:
+                packs = active_packs(self._active.packs, build)
+            except PackError as error:  # the plan of the build says so too, to whoever asks for it
+                logger().warning("active packs are not whole", build=build, reason=str(error))
+                continue
+            found |= {(pack.build, kind): pack.digest for kind, pack in packs.items() if kind_of(kind) is not None}
         return found
 
     # --- how far they are --------------------------------------------------------------------------------------------
@@ -229,7 +257,8 @@ class Releases:
     def _follow(self, row: ReleaseRow, status: ReleaseStatus) -> bool:
         """Write how a release stands where that changed."""
         if status.state is ReleaseState.REQUESTED:
-            self._activate(row, status)
+            with suppress(ReleaseRefused):
+                self._activate(row, status)
             return True
         fresh = replace(self._standing.status(row, status, self.reconciler), changed_at=status.changed_at)
         if fresh == status:

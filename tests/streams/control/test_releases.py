@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,19 @@ def test_control_dies_in_a_release_and_it_is_done_once(lab: Any, point: FailPoin
     assert told(lab)["toy/clinvar/clinvar@1"].state == "retired"
     assert outcome(lab, command).startswith("released clinvar clinvar@2 for toy")
     assert stands(lab, command).state is ReleaseState.DONE
+
+
+def test_a_pack_that_is_removed_before_it_is_active_ends_its_release(lab: Any) -> None:
+    pack = pack_of(lab, "1")
+    command = ask(lab, "release", pack)
+    lab.start(FailPoint.RELEASE_ROW)
+    with pytest.raises(SimulatedCrash):
+        lab.run()
+    shutil.rmtree(pack.path)
+    lab.start()
+    lab.run()
+    assert outcome(lab, command).startswith(f"refused: no pack {pack.digest[:12]}")
+    assert stands(lab, command).state is ReleaseState.REFUSED
 
 
 @pytest.mark.parametrize("point", STEPS[:3])
@@ -346,6 +360,17 @@ def test_the_most_urgent_release_under_way_gives_the_lane(lab: Any) -> None:
     lab.run()
     assert lab.control.reconciler.lane_of(plan, lab.control.intake._active.assigned("toy")) == "urgent"
     assert lab.control.reconciler.lane_of(plan, plan) == "background"
+
+
+def test_an_emptied_topic_is_told_again_from_the_tables(lab: Any) -> None:
+    one, two = pack_of(lab, "1", "2016-01-04"), pack_of(lab, "2", "2016-08-02")
+    for pack in (one, two, one):
+        ask(lab, "release", pack)
+    lab.run()
+    before, told_before = told(lab), len(lab.broker.log(KNOWLEDGE_RELEASES.name))
+    assert lab.control.releases.republish() == 3
+    assert len(lab.broker.log(KNOWLEDGE_RELEASES.name)) > told_before
+    assert told(lab) == before
 
 
 class Stuck:

@@ -16,6 +16,7 @@ from processors.annotate.stage import annotate
 from processors.annotate.structural.stage import annotate_faults
 from processors.ingest.chunker import ingest
 from processors.interpret.stage import screen
+from processors.knowledge.diff import diff
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
 from processors.knowledge.source import Request, build_source
@@ -117,7 +118,11 @@ def _world(folder: Path, known: bool) -> tuple[Path, Resources]:
         said = [
             f"1\t{p}\t{k}\t{r}\t{a}\t.\t.\tCLNSIG=Pathogenic;CLNREVSTAT=no_assertion_provided;CLNDN=x" for k, (p, r, a) in enumerate(small)
         ]
-        activate(packs, clinvar.build(Request("clinvar", (_vcf(folder / "clinvar.vcf", said[::2]),), packs, BUILD, "1", opened)))
+        releases = [
+            clinvar.build(Request("clinvar", (_vcf(folder / f"clinvar{k}.vcf", said[k::2]),), packs, BUILD, str(k), opened)) for k in (0, 1)
+        ]
+        diff(*releases)
+        activate(packs, releases[0])
         seen = [f"1\t{p}\t.\t{r}\t{a}\t.\tPASS\tAF=0.01" for p, r, a in small]
         activate(packs, frequency.build(Request("frequency", (_vcf(folder / "frequency.vcf", seen[::2]),), packs, BUILD, "1", opened)))
         _build_others(folder, packs, opened, small)

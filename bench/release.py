@@ -167,10 +167,9 @@ def make_exomes(folder: Path, data: Path, samples: int, tell: Callable[[str], No
         sites = [line.split("\t", 5)[:5] for line in lines if not line.startswith("#")]
     rng = np.random.default_rng(SEED)
     # few sites are common and most are rare: each person draws from its own mixture, so that alleles are shared as people share them
-    weight = rng.pareto(0.7, len(sites))
-    weight /= weight.sum()
+    weight = rng.pareto(0.7, len(sites)) + 1e-3
     for number, path in enumerate(paths):
-        chosen = np.sort(rng.choice(len(sites), EXOME, replace=False, p=weight))
+        chosen = np.sort(np.argpartition(rng.exponential(size=len(sites)) / weight, EXOME)[:EXOME])  # Efraimidis and Spirakis 2006
         alternate = rng.random(EXOME) < 0.4
         depth = rng.poisson(60, EXOME) + 10
         name = f"EXOME{number:02d}"

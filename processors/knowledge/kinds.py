@@ -1,4 +1,4 @@
-"""The kinds of knowledge: what each is keyed by, which module reads it, how it counts. One pack of a kind is active for a build.
+"""The kinds of knowledge: what each is keyed by, on which terms it comes, how it counts. One pack of a kind is active for a build.
 
 A kind is the `kind` of a pack and of a plan's component. A laboratory's own tables have kinds of their own, `user.NAME`.
 """
@@ -35,39 +35,37 @@ class Kind:
     name: str
     title: str
     keyed: Keyed
-    module: str
     licence: Licence
     moving: bool = False
     frequency: bool = False
     resident: bool = False
 
 
-_SOURCES = "processors.knowledge.sources."
 _ALLELE, _GENE, _REGION = Keyed.ALLELE, Keyed.GENE, Keyed.REGION
 _OPEN, _NON_COMMERCIAL, _UNKNOWN = Licence.OPEN, Licence.NON_COMMERCIAL, Licence.UNKNOWN
 
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("clinvar", "ClinVar", _ALLELE, _SOURCES + "clinvar", _OPEN, moving=True, resident=True),
-        Kind("frequency", "allele frequencies of any sites VCF", _ALLELE, _SOURCES + "frequency", _UNKNOWN, frequency=True),
-        Kind("gnomad_exomes", "gnomAD exomes", _ALLELE, _SOURCES + "gnomad", _OPEN, frequency=True),
-        Kind("gnomad_genomes", "gnomAD genomes", _ALLELE, _SOURCES + "gnomad", _OPEN, frequency=True),
-        Kind("gnomad_joint", "gnomAD joint", _ALLELE, _SOURCES + "gnomad", _OPEN, frequency=True),
-        Kind("thousand_genomes", "1000 Genomes", _ALLELE, _SOURCES + "thousand_genomes", _OPEN, frequency=True),
-        Kind("dbsnp", "dbSNP", _ALLELE, _SOURCES + "dbsnp", _OPEN),
-        Kind("dbnsfp", "dbNSFP", _ALLELE, _SOURCES + "dbnsfp", _NON_COMMERCIAL),
-        Kind("revel", "REVEL", _ALLELE, _SOURCES + "revel", _NON_COMMERCIAL),
-        Kind("cadd", "CADD", _ALLELE, _SOURCES + "cadd", _NON_COMMERCIAL),
-        Kind("alphamissense", "AlphaMissense", _ALLELE, _SOURCES + "alphamissense", _OPEN),
-        Kind("spliceai", "SpliceAI", _ALLELE, _SOURCES + "spliceai", _NON_COMMERCIAL),
-        Kind("constraint", "gnomAD constraint", _GENE, _SOURCES + "constraint", _OPEN),
-        Kind("dosage", "ClinGen dosage sensitivity", _GENE, _SOURCES + "dosage", _OPEN, moving=True),
-        Kind("validity", "ClinGen gene-disease validity", _GENE, _SOURCES + "validity", _OPEN, moving=True),
-        Kind("hpo_genes", "HPO gene-phenotype annotations", _GENE, _SOURCES + "hpo_genes", _OPEN, moving=True),
+        Kind("clinvar", "ClinVar", _ALLELE, _OPEN, moving=True, resident=True),
+        Kind("frequency", "allele frequencies of any sites VCF", _ALLELE, _UNKNOWN, frequency=True),
+        Kind("gnomad_exomes", "gnomAD exomes", _ALLELE, _OPEN, frequency=True),
+        Kind("gnomad_genomes", "gnomAD genomes", _ALLELE, _OPEN, frequency=True),
+        Kind("gnomad_joint", "gnomAD joint", _ALLELE, _OPEN, frequency=True),
+        Kind("thousand_genomes", "1000 Genomes", _ALLELE, _OPEN, frequency=True),
+        Kind("dbsnp", "dbSNP", _ALLELE, _OPEN),
+        Kind("dbnsfp", "dbNSFP", _ALLELE, _NON_COMMERCIAL),
+        Kind("revel", "REVEL", _ALLELE, _NON_COMMERCIAL),
+        Kind("cadd", "CADD", _ALLELE, _NON_COMMERCIAL),
+        Kind("alphamissense", "AlphaMissense", _ALLELE, _OPEN),
+        Kind("spliceai", "SpliceAI", _ALLELE, _NON_COMMERCIAL),
+        Kind("constraint", "gnomAD constraint", _GENE, _OPEN),
+        Kind("dosage", "ClinGen dosage sensitivity", _GENE, _OPEN, moving=True),
+        Kind("validity", "ClinGen gene-disease validity", _GENE, _OPEN, moving=True),
+        Kind("hpo_genes", "HPO gene-phenotype annotations", _GENE, _OPEN, moving=True),
     )
 }
-"""Kind → what it is. Every module has `build(Request) -> Pack` and `open_pack(Pack)`, see `knowledge.source`."""
+"""Kind → what it is. The module that reads it: `knowledge.source`."""
 
 _USER = re.compile(r"user\.[a-z][a-z0-9_]{0,30}")
 
@@ -75,5 +73,5 @@ _USER = re.compile(r"user\.[a-z][a-z0-9_]{0,30}")
 def kind_of(name: str) -> Kind | None:
     """The kind of that name, None where there is none. A laboratory's own: `user.NAME`, keyed as its pack says."""
     if _USER.fullmatch(name):
-        return Kind(name, name.removeprefix("user."), Keyed.ALLELE, _SOURCES + "user", Licence.UNKNOWN, moving=True)
+        return Kind(name, name.removeprefix("user."), Keyed.ALLELE, Licence.UNKNOWN, moving=True)
     return KINDS.get(name)

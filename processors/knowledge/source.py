@@ -106,8 +106,30 @@ def open_source(pack: Pack) -> Any:
     return _module(pack.kind).open_pack(pack)
 
 
+_MODULES: dict[str, Callable[[], Any]] = {
+    "clinvar": lambda: import_module("processors.knowledge.sources.clinvar"),
+    "frequency": lambda: import_module("processors.knowledge.sources.frequency"),
+    "gnomad_exomes": lambda: import_module("processors.knowledge.sources.gnomad"),
+    "gnomad_genomes": lambda: import_module("processors.knowledge.sources.gnomad"),
+    "gnomad_joint": lambda: import_module("processors.knowledge.sources.gnomad"),
+    "thousand_genomes": lambda: import_module("processors.knowledge.sources.thousand_genomes"),
+    "dbsnp": lambda: import_module("processors.knowledge.sources.dbsnp"),
+    "dbnsfp": lambda: import_module("processors.knowledge.sources.dbnsfp"),
+    "revel": lambda: import_module("processors.knowledge.sources.revel"),
+    "cadd": lambda: import_module("processors.knowledge.sources.cadd"),
+    "alphamissense": lambda: import_module("processors.knowledge.sources.alphamissense"),
+    "spliceai": lambda: import_module("processors.knowledge.sources.spliceai"),
+    "constraint": lambda: import_module("processors.knowledge.sources.constraint"),
+    "dosage": lambda: import_module("processors.knowledge.sources.dosage"),
+    "validity": lambda: import_module("processors.knowledge.sources.validity"),
+    "hpo_genes": lambda: import_module("processors.knowledge.sources.hpo_genes"),
+    "user": lambda: import_module("processors.knowledge.sources.user"),
+}
+"""Kind → its module, imported when it is asked for."""
+
+
 def _module(kind: str) -> Any:
     known = kind_of(kind)
     if known is None:
         raise PackError(f"there is no kind of knowledge {kind!r}; see `riverseq knowledge build --help`")
-    return import_module(known.module)
+    return _MODULES["user" if kind.startswith("user.") else kind]()

@@ -104,7 +104,7 @@ def read_summary(path: Path, build: str, tally: Counter[str], progress: Callable
     if not any(len(line) for line in lines):
         said = ", ".join(f"{name} {count:,}" for name, count in sorted(assemblies.items()))
         raise SourceRefused(f"{path}: no row of {build} has a germline classification (rows by assembly: {said or 'none'})")
-    return Summary(pa.concat_tables(kept), np.concatenate(lines), digest)
+    return Summary(pa.concat_tables(kept).combine_chunks(), np.concatenate(lines), digest)
 
 
 @contextmanager

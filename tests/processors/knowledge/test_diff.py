@@ -19,7 +19,7 @@ from processors.knowledge.diff_keys import changed_keys
 from processors.knowledge.diff_summary import summary
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import Pack, PackError
-from processors.knowledge.source import Request
+from processors.knowledge.source import Request, build_source
 from processors.knowledge.sources import clinvar, frequency
 from processors.knowledge.sources.clinvar import ClinVar
 from processors.knowledge.sources.clinvar_terms import parse_codes
@@ -167,6 +167,23 @@ def test_any_other_pack_of_alleles_is_compared_by_its_columns(tmp_path: Path) ->
     assert len(changes.fields_of(0)) == 1
     floor = built("c.vcf", "3", "1\t30\t.\tC\tT\t.\tPASS\tAF=0.1", floor="0.01")
     assert diff(old, floor).everything  # what neither holds is answered otherwise
+
+
+def test_regions_that_only_one_pack_has_are_changed_spans(tmp_path: Path) -> None:
+    loaded, mapping = genome(tmp_path), tmp_path / "panel.toml"
+    mapping.write_text('keyed = "region"\n[columns.what]\nfrom = 4\ntype = "word"\n')
+
+    def built(version: str, text: str) -> Pack:
+        path = tmp_path / f"{version}.bed"
+        path.write_text(text)
+        return build_source(Request("user.panel", (path, mapping), tmp_path / "packs", BUILD, version, loaded))
+
+    old = built("1", "1\t10\t20\tA\n1\t30\t40\tB\n1\t60\t70\tC\n")
+    new = built("2", "1\t10\t20\tA\n1\t30\t45\tB\n1\t60\t70\tD\n")
+    changes = diff(old, new)
+    assert changes.regions.tolist() == [[30, 45], [60, 70]]
+    assert summary(changes, old, new)["bases"] == 25
+    assert not diff(old, built("3", "1\t60\t70\tC\n1\t30\t40\tB\n1\t10\t20\tA\n"))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ BARRED = frozenset({Licence.NON_COMMERCIAL, Licence.UNKNOWN})
 """Classes of licence that the profile `commercial` refuses."""
 FORWARD, ROLLBACK = "forward", "rollback"
 _YES = "yes"
+_ISO = re.compile(r"\d{4}(-\d{2}){0,2}")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 
 
@@ -83,12 +84,18 @@ def objection(wish: Wish, before: Pack | None, *, commercial: bool) -> str:
             return f"another pack became active meanwhile ({stands}); look at `riverseq knowledge list` and ask again"
         return ""
     ours, theirs = str(wish.pack.extra.get("date", "")), str(before.extra.get("date", "")) if before else ""
-    if ours and theirs and ours < theirs and not wish.older_is_fine:
+    if _earlier(ours, theirs) and not wish.older_is_fine:
         return (
             f"{named(wish.pack)} is of {ours}, older than the active {named(before) if before else ''} of {theirs}; "
             "`riverseq knowledge rollback` goes back, --older-is-fine says that it is meant"
         )
     return ""
+
+
+def _earlier(one: str, other: str) -> bool:
+    """Whether an ISO date, or its year and month, lies before another; a text that is no date lies before nothing."""
+    length = min(len(one), len(other))
+    return bool(_ISO.fullmatch(one) and _ISO.fullmatch(other)) and one[:length] < other[:length]
 
 
 def named(pack: Pack) -> str:

@@ -191,6 +191,17 @@ def test_a_release_older_than_the_active_one_is_refused_unless_it_is_meant(lab: 
     assert stands(lab, meant).state is ReleaseState.DONE
 
 
+@pytest.mark.parametrize(
+    ("active_date", "date", "taken"),
+    [("9", "10", True), ("2016-08-02", "2016-08", True), ("2016-08-02", "2016-07", False), ("", "2016-01-04", True), ("x", "a", True)],
+)
+def test_only_dates_make_a_release_older(lab: Any, active_date: str, date: str, taken: bool) -> None:
+    ask(lab, "release", pack_of(lab, "1", active_date))
+    ask(lab, "release", pack_of(lab, "2", date))
+    lab.run()
+    assert active(lab) == ("2" if taken else "1")
+
+
 def test_a_rollback_goes_back_and_the_topic_says_so(lab: Any) -> None:
     older, newer = pack_of(lab, "1", "2016-01-04"), pack_of(lab, "2", "2016-08-02")
     ask(lab, "release", older)

@@ -228,9 +228,9 @@ class Reconciler:
         if touched:
             deltas.record_revisions(batch, revisions, numbers, touched, desk.clock.now())
             desk.points.reach(FailPoint.DELTA_REVISIONS)
-            deltas.record_rows(batch, found, revisions, touched)
+            written = deltas.record_rows(batch, found, revisions, touched)
             desk.points.reach(FailPoint.DELTA_ROWS)
-            deltas.read_back(batch, found, revisions, touched)
+            deltas.read_back(batch, written, revisions)
         deltas.carry(batch, untouched, desk.clock.now())
         desk.points.reach(FailPoint.DELTA_CARRIED)
         return deltas.publish(batch, found, revisions, numbers, touched, desk.clock.now())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
+
 from processors.delta import changed, events, landing, outcome, waiting
 from processors.delta.batch import Batch
 from processors.delta.changed import Affected
@@ -57,12 +59,16 @@ class DeltaRecords:
     ) -> None:
         landing.record_revisions(self._client, batch, revisions, numbers, touched, at)
 
-    def record_rows(self, batch: Batch, found: Outcome, revisions: Mapping[str, str], touched: Sequence[PublicationRow]) -> None:
-        landing.record_rows(self._client, batch, landing.rows_of(batch, found, revisions, touched))
-
-    def read_back(self, batch: Batch, found: Outcome, revisions: Mapping[str, str], touched: Sequence[PublicationRow]) -> None:
-        """Raises NotLanded."""
+    def record_rows(
+        self, batch: Batch, found: Outcome, revisions: Mapping[str, str], touched: Sequence[PublicationRow]
+    ) -> Mapping[str, pa.Table]:
+        """Insert a delta's rows; returns them by table."""
         written = landing.rows_of(batch, found, revisions, touched)
+        landing.record_rows(self._client, batch, written)
+        return written
+
+    def read_back(self, batch: Batch, written: Mapping[str, pa.Table], revisions: Mapping[str, str]) -> None:
+        """Raises NotLanded."""
         landing.read_back(self._client, batch, written, sorted(set(revisions.values())))
 
     def carry(self, batch: Batch, untouched: Sequence[PublicationRow], at: int) -> None:

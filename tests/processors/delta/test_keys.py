@@ -48,8 +48,8 @@ class File:
     def _publication(self, number: int, seed: int) -> PublicationRow:
         name = f"keys{seed}-{number}"
         return PublicationRow(
-            f"r{name}", name, f"s{name}", f"c{name}", self.old.plan_id, "b", self.old.annotation_key, "", "", 1, 1, "", "live", 0, True, 1, 1, {}, 0,
-            "", "", 1, f"r{name}",
+            f"r{name}", name, f"s{name}", f"c{name}", self.old.plan_id, "b", self.old.annotation_key,
+            "", "", 1, 1, "", "live", 0, True, 1, 1, {}, 0, "", "", 1, f"r{name}",
         )  # fmt: skip
 
     def _land(self) -> None:

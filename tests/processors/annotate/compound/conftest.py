@@ -135,5 +135,5 @@ def genes(tmp_path_factory: pytest.TempPathFactory) -> Genes:
     (folder / "one.gff3").write_text("\n".join(models) + "\n")
     genome = Genome(build_genome(folder / "one.fa", folder / "packs", "toy", "1"))
     pack = build_transcripts(folder / "one.gff3", folder / "packs", genome.table, name="toy", version="1", genome=genome)
-    resources = Resources(plan=Plan("toy", ()), genome=genome, transcripts=Transcripts(pack), clinvar=None, frequency=None, model=None)
+    resources = Resources(plan=Plan("toy", ()), genome=genome, transcripts=Transcripts(pack), clinvar=None, model=None)
     return Genes(resources, sequence, tuple(made), folder)

@@ -24,7 +24,7 @@ def chr21(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Resource
     folder, packs = real_data / "chr21_GRCh38", tmp_path_factory.mktemp("packs")
     genome = Genome(build_genome(folder / "chr21.GRCh38.known.fa.gz", packs, "GRCh38", "1"))
     pack = build_transcripts(folder / "chr21.GRCh38.ensembl.gff3.gz", packs, genome.table, name="chr21", version="1", genome=genome)
-    return Resources(plan=Plan("GRCh38", ()), genome=genome, transcripts=Transcripts(pack), clinvar=None, frequency=None, model=None)
+    return Resources(plan=Plan("GRCh38", ()), genome=genome, transcripts=Transcripts(pack), clinvar=None, model=None)
 
 
 @pytest.mark.real_data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 MIRROR = Annotated[str, typer.Option("--mirror", metavar="URL", help="A copy that holds each host as a folder: URL/HOST/PATH.")]
 ACCEPT = Annotated[bool, typer.Option("--accept-licence", help="You may use it under the terms shown.")]
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 FOLDER = Annotated[Path | None, typer.Option("--downloads", metavar="DIR", help="Default: downloads in the state folder.")]
 
 
@@ -128,3 +130,46 @@ def _bar() -> Iterator[tuple[Progress, dict[str, TaskID]]]:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=notes(), transient=True) as bar:
         yield bar, {}
+
+
+def install_knowledge(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Kind: clinvar, gnomad_exomes, ... See `knowledge build --help`.")],
+    build: Annotated[str, typer.Option("--build", metavar="B", help="Assembly wanted.", show_default=False)],
+    version: Annotated[str, typer.Option("--version", metavar="V", help="Default: what the file or the server says.")] = "",
+    file: Annotated[Path | None, typer.Option("--file", metavar="F", help="A copy that is here already; nothing is fetched.")] = None,
+    mirror: MIRROR = "",
+    downloads: FOLDER = None,
+    accept_licence: ACCEPT = False,
+    activate: Annotated[bool, typer.Option("--activate/--no-activate", help="Use it from now on, or only build it.")] = True,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=0, help="Processes; 0: as many as there are cores.")] = 0,
+    json: Annotated[bool, typer.Option("--json", help="The pack as JSON.")] = False,
+) -> int:
+    """Fetch a source from where it is published, build its pack and use it.
+
+    [bold]riverseq knowledge install clinvar --build GRCh38[/bold]
+    [bold]riverseq knowledge install cadd --build GRCh38 --accept-licence[/bold]
+    [bold]riverseq knowledge install constraint --build GRCh38[/bold]
+
+    A download that breaks off goes on where it stopped when the command is given again; every file is checked against what its publisher
+    says of it. Where `riverseq up` runs, the samples on file follow, as with `knowledge release`.
+    """
+    from streams.cli.knowledge_build import canonical, compiled, described, put_in_use
+    from streams.cli.knowledge_kinds import known_kind
+
+    session, kind, assembly = session_of(context), known_kind(source), canonical(build)
+    address = address_of(kind.name, assembly)
+    if file is not None:
+        files, found = [file], (version, "")
+        if not version:
+            raise WrongUse("--version is missing: a file of one's own says its release with it")
+    else:
+        fetched = downloaded(session, address, mirror=mirror, downloads=downloads, accepted=accept_licence)
+        files = [one.path for one in fetched]
+        found = version_of(address, fetched)
+    date = found[1] if _DATE.fullmatch(found[1]) else ""
+    pack = compiled(session, kind.name, files, assembly, version or found[0], date=date, jobs=jobs)
+    code = put_in_use(session, pack, assembly, older_is_fine=False, quiet=json) if activate else 0
+    if json:
+        print_json(described(pack))
+    return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from streams.cli.install import install_knowledge
 from streams.cli.knowledge_build import build_
 from streams.cli.knowledge_diff import diff
 from streams.cli.knowledge_kinds import kinds_help
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(help="Knowledge sources: packs of them, and their releases.", no_args_is_help=True)
     group.command("build", epilog=kinds_help())(build_)
+    group.command("install")(install_knowledge)
     group.command("release", epilog=kinds_help())(release)
     group.command("rollback")(rollback)
     group.command("pause")(pause)

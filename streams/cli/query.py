@@ -96,7 +96,7 @@ def query(
         from streams.cli.status_view import sample_names
 
         table = named(table, sample_names(session))
-    _write(table, form, output, found)
+    write(table, form, output, found)
     if found is not None:
         remark(found)
     return 0
@@ -156,7 +156,8 @@ def _statement(session: Session, variant: str | None, gene: str | None, sample: 
     return form.replace("CONDITIONS", " AND ".join(conditions)), parameters
 
 
-def _write(table: pa.Table, form: Format, output: Path | None, found: Notes | None) -> None:
+def write(table: pa.Table, form: Format, output: Path | None, found: Notes | None) -> None:
+    """Rows to standard output or a file; `found` goes along in JSON."""
     import pyarrow.csv
     import pyarrow.parquet
 
@@ -180,12 +181,40 @@ def _write(table: pa.Table, form: Format, output: Path | None, found: Notes | No
 
             sink.write(json_.dumps(rows(), indent=1, default=str).encode() + b"\n")
         else:
-            pyarrow.csv.write_csv(table, sink)
+            pyarrow.csv.write_csv(flat(table), sink)
     finally:
         if output is not None:
             sink.close()
     if output is not None:
         notes().print(f"{table.num_rows:,} rows in {output}", markup=False)
+
+
+def flat(table: pa.Table) -> pa.Table:
+    """The table as CSV can hold it: arrays, maps and tuples become JSON text; what is null stays null."""
+    import json as json_
+
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_nested(field.type):
+            values = [None if value is None else json_.dumps(_plain(value, field.type), default=str) for value in table[place].to_pylist()]
+            table = table.set_column(place, field.name, pa.array(values, pa.string()))
+    return table
+
+
+def _plain(value: Any, type_: pa.DataType) -> Any:
+    """A nested value as JSON has it: a map, which Arrow gives as pairs, as an object."""
+    import pyarrow as pa
+
+    if value is None:
+        return None
+    if pa.types.is_map(type_):
+        return {str(key): _plain(one, type_.item_type) for key, one in value}
+    if pa.types.is_struct(type_):
+        return {field.name: _plain(value[field.name], field.type) for field in type_}
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
+        return [_plain(one, type_.value_type) for one in value]
+    return value
 
 
 def _shown(table: pa.Table) -> Table | Text:

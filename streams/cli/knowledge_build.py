@@ -27,7 +27,7 @@ BUILD = Annotated[str, typer.Option("--build", metavar="B", help="Assembly of th
 VERSION_OPTION = Annotated[str, typer.Option("--version", metavar="V", help="Its release: 2026-01.", show_default=False)]
 NAME = Annotated[str, typer.Option("--name", metavar="NAME", help="Default: the source's.")]
 DATE = Annotated[str, typer.Option("--date", metavar="DATE", help="Date of the release, 2026-01-31; default: what the file says.")]
-LICENCE = Annotated[str, typer.Option("--licence", help="open, non_commercial, commercial, unknown; default: the kind's.")]
+LICENCE = Annotated[str, typer.Option("--licence", help="open, non_commercial, commercial, unknown; default: the kind's or the mapping's.")]
 OPTIONS = Annotated[list[str] | None, typer.Option("--option", metavar="KEY=VALUE", help="Of the source; repeatable.")]
 JOBS = Annotated[int, typer.Option("--jobs", metavar="N", min=0, help="Processes; 0: as many as there are cores.")]
 OLDER = Annotated[bool, typer.Option("--older-is-fine", help="Also where the active one is of a later date.")]
@@ -109,10 +109,17 @@ def compiled(
         raise WrongUse(f"--date {date!r}: write YYYY-MM-DD")
     if licence and licence not in {known.value for known in Licence}:
         raise WrongUse(f"--licence {licence!r} is not one of {', '.join(Licence)}")
-    terms = licence or kind.licence.value
+    said, keyed = kind.licence.value, kind.keyed
+    if source.startswith("user."):
+        from processors.knowledge.source import Request
+        from processors.knowledge.sources.user import mapped_of
+
+        mapped, _ = mapped_of(Request(source, tuple(files), root, assembly, version, options=options or {}))
+        said, keyed = mapped.licence, mapped.keyed
+    terms = licence or said
     if session.settings().profile == "commercial" and terms in (Licence.NON_COMMERCIAL, Licence.UNKNOWN):
         raise WrongUse(f"{source}: its licence class is {terms}, which the profile commercial refuses; --licence says what you have")
-    if kind.keyed is not Keyed.GENE and "genome" not in active_packs(root, assembly):
+    if keyed is not Keyed.GENE and "genome" not in active_packs(root, assembly):
         raise WrongUse(f"build {build!r} has no genome here; add it first with `riverseq reference add {assembly}`")
     notes().print(f"{kind.title}, licence class {terms}", markup=False)
     with bar(f"compiling {files[0].name}") as progress:

@@ -35,14 +35,7 @@ from schemas.chunks import Answer
 
 def build(request: Request) -> Pack:
     """Compile a source by its mapping. Raises SourceRefused, naming file, key and line."""
-    chosen = options_of(request, {"mapping": ""})
-    given = [path for path in request.files if path.suffix == ".toml"]
-    named = file_of(request, "mapping", chosen["mapping"])
-    given += [named] if named is not None else []
-    files = tuple(path for path in request.files if path.suffix != ".toml")
-    if len(given) != 1 or not files:
-        raise SourceRefused(f"{request.kind} is compiled from one mapping (*.toml) and its file; given are {len(given)} and {len(files)}")
-    mapped = read_mapping(given[0])
+    mapped, files = mapped_of(request)
     date = request.date or mapped.date or dated(request.version)
     request = dataclasses.replace(request, files=files, options={}, licence=request.licence or mapped.licence, date=date)
     if mapped.keyed is Keyed.GENE:
@@ -50,6 +43,18 @@ def build(request: Request) -> Pack:
     if mapped.keyed is Keyed.REGION:
         return _regions(request, mapped)
     return build_vcf(request, mapped) if _is_vcf(files[0]) else _alleles(request, mapped)
+
+
+def mapped_of(request: Request) -> tuple[Mapped, tuple[Path, ...]]:
+    """The mapping that a request gives, and its other files. Raises SourceRefused."""
+    chosen = options_of(request, {"mapping": ""})
+    given = [path for path in request.files if path.suffix == ".toml"]
+    named = file_of(request, "mapping", chosen["mapping"])
+    given += [named] if named is not None else []
+    files = tuple(path for path in request.files if path.suffix != ".toml")
+    if len(given) != 1 or not files:
+        raise SourceRefused(f"{request.kind} is compiled from one mapping (*.toml) and its file; given are {len(given)} and {len(files)}")
+    return read_mapping(given[0]), files
 
 
 def open_pack(pack: Pack) -> AllelePack | RegionPack | GenePack:

@@ -198,3 +198,22 @@ def test_help_names_every_kind_and_the_file_it_wants(cli: Cli, capsys: pytest.Ca
     shown = capsys.readouterr().out
     for kind in (*KINDS, "user.NAME"):
         assert kind in shown
+
+
+def test_a_table_of_ones_own_has_the_licence_and_the_key_of_its_mapping(
+    cli: Cli, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIVERSEQ_PROFILE", "commercial")
+    panel, mapping = tmp_path / "panel.tsv", tmp_path / "panel.toml"
+    panel.write_text("symbol\tname\nBRCA1\tbreast\n")
+    said = 'keyed = "gene"\n[place]\nsymbol = "symbol"\n[columns.panel]\nfrom = "name"\ntype = "text"\n'
+    words = ("knowledge", "build", "user.panel", panel, "--build", "nowhere", "--version", "1", "--option", f"mapping={mapping}")
+    mapping.write_text(said)
+    assert cli(*words) == 2
+    assert "its licence class is unknown, which the profile commercial refuses" in capsys.readouterr().err
+    mapping.write_text(f'licence = "open"\n{said}')
+    assert cli(*words) == 0  # genes have no places, so no genome of `nowhere` is asked for
+    assert "panel, licence class open" in capsys.readouterr().err
+    mapping.write_text(f'licence = "open"\n{said}'.replace('"gene"', '"region"').replace("symbol =", "contig ="))
+    assert cli(*words) == 2
+    assert "riverseq reference add nowhere" in capsys.readouterr().err

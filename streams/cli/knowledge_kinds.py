@@ -15,7 +15,7 @@ FILES = {
     "dbsnp": "dbSNP's VCF of a build: rs numbers",
     "dbnsfp": "dbNSFP*_variant.chr* tables, 3.x to 5.x",
     "revel": "revel_with_transcript_ids",
-    "cadd": "whole_genome_SNVs.tsv.gz or indels, v1.3 to v1.7",
+    "cadd": "tables of CADD v1.3 to v1.7: an exome, a gene panel or one contig (`tabix` cuts them), and indels",
     "alphamissense": "AlphaMissense_hg38.tsv.gz, AlphaMissense_hg19.tsv.gz",
     "spliceai": "spliceai_scores.raw or .masked VCF, SNVs and indels",
     "constraint": "gnomAD's lof_metrics.by_gene (v2.1.1) or constraint_metrics (v4); gene by gene, for any build",

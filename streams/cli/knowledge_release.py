@@ -134,7 +134,9 @@ def pause(
     build: Annotated[str, typer.Option("--build", metavar="B", help="Default: every build.")] = "",
     reason: REASON = "",
 ) -> int:
-    """Stop bringing samples on file under new releases; new samples are interpreted as ever. A delta under way ends first.
+    """Stop bringing samples on file under new releases; new samples are interpreted as ever.
+
+    A delta that is under way is not published before `resume`; its alleles that went through do not flow again then.
 
     [bold]riverseq knowledge pause --build GRCh38 --reason "validation of the new ClinVar"[/bold]
     """

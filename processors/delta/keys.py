@@ -25,8 +25,8 @@ AFFECTED = "affected"
 class Keys:
     """Changed keys: of each kind an (n, 2) uint64 array.
 
-    ALLELE and PARTNER: allele_id, 0. RESIDUE: transcript (row in the pack), residue (1-based). REGION: start and end in linear
-    coordinates of the build, half-open. GENE: gene (row in the pack's genes), 0.
+    ALLELE and PARTNER: allele_id, 0. RESIDUE: gene (row in the pack's genes), residue (1-based, the first that an allele
+    touches on a transcript of the gene). REGION: start and end in linear coordinates of the build, half-open. GENE: gene, 0.
     """
 
     by: Mapping[Key, U64] = field(default_factory=dict)
@@ -81,6 +81,11 @@ def holding(keys: Keys) -> str:
 def holders(client: Client, batch: Batch, keys: Keys) -> U64:
     """Ids of the alleles of a batch's samples that hold a changed key, ascending. The keys are recorded first."""
     record_changed(client, batch.delta_id, keys)
+    return held(client, batch, keys)
+
+
+def held(client: Client, batch: Batch, keys: Keys) -> U64:
+    """Ids of the alleles of a batch's samples that hold one of the recorded keys, ascending."""
     sql = f"SELECT DISTINCT allele_id FROM calls WHERE {CALLS} AND allele_id IN ({holding(keys)}) ORDER BY allele_id"
     return np.array([row[0] for row in client.rows(sql, batch.parameters)], dtype=np.uint64)
 
@@ -89,7 +94,8 @@ def _keys(key: Key, columns: str) -> str:
     return f"SELECT {columns} FROM delta_key WHERE delta_id = {{delta:String}} AND what = '{key}'"
 
 
-_ANNOTATED = "annotation WHERE annotation_key = {annotation:String}"
+_NAMED = "annotation_key = {annotation:String}"
+_ANNOTATED = f"annotation WHERE {_NAMED}"
 _MINE = f"SELECT sample_id, allele_id FROM calls WHERE {CALLS}"
 
 _SQL = {
@@ -97,8 +103,11 @@ _SQL = {
     Key.RESIDUE: f"""SELECT allele_id FROM (
             SELECT allele_id, transcript, residue FROM annotation
             ARRAY JOIN `transcripts.transcript` AS transcript, `transcripts.residue` AS residue
-            WHERE annotation_key = {{annotation:String}} AND residue > 0
-        ) WHERE (toUInt64(transcript), toUInt64(residue)) IN ({_keys(Key.RESIDUE, "a, b")})""",
+            WHERE {_NAMED} AND residue > 0
+        ) WHERE (transcript, toUInt64(residue)) IN (
+            SELECT t.transcript, k.residue FROM (SELECT transcript, toUInt64(gene) AS gene FROM transcript WHERE {_NAMED}) AS t
+            INNER JOIN ({_keys(Key.RESIDUE, "a AS gene, b AS residue")}) AS k ON k.gene = t.gene
+        )""",
     # merged regions do not touch: of those that begin before the allele ends, the last one ends last
     Key.REGION: f"""SELECT allele_id FROM (
             SELECT 1 AS one, allele_id, bitShiftRight(allele_id, 32) AS low, low + toUInt64(max(length(ref))) AS high
@@ -108,7 +117,7 @@ _SQL = {
     Key.GENE: f"""SELECT allele_id FROM {_ANNOTATED} AND (
             toUInt64(gene) IN ({_keys(Key.GENE, "a")})
             OR hasAny(`transcripts.transcript`, (SELECT groupArray(transcript) FROM transcript
-                WHERE annotation_key = {{annotation:String}} AND toUInt64(gene) IN ({_keys(Key.GENE, "a")})))
+                WHERE {_NAMED} AND toUInt64(gene) IN ({_keys(Key.GENE, "a")})))
         )""",
     Key.PARTNER: f"""SELECT c.allele_id AS allele_id FROM ({_MINE}) AS c
         INNER JOIN (SELECT allele_id, any(gene) AS gene FROM {_ANNOTATED} GROUP BY allele_id) AS g ON g.allele_id = c.allele_id

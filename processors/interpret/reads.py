@@ -12,7 +12,7 @@ class Key(enum.StrEnum):
     """What a changed row of knowledge is looked for by."""
 
     ALLELE = "allele"  # the allele itself
-    RESIDUE = "residue"  # another allele that changes the same residue of a transcript
+    RESIDUE = "residue"  # another allele of the gene whose first changed residue, on any of its transcripts, has the same number
     REGION = "region"  # an allele that overlaps a stretch
     GENE = "gene"  # an allele of the gene
     PARTNER = "partner"  # another allele of the same gene in the same sample
@@ -20,13 +20,14 @@ class Key(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Reads:
-    """A rule reads rows of these kinds of knowledge by this key. `user.*` stands for a laboratory's own."""
+    """A rule reads rows of these kinds of knowledge by this key. USER stands for every table of a laboratory's own."""
 
     rule: str
     key: Key
     kinds: frozenset[str]
 
 
+USER = "user.*"
 FREQUENCIES = frozenset(kind.name for kind in KINDS.values() if kind.frequency)
 
 RULES = (Reads("screen", Key.ALLELE, frozenset({"clinvar"}) | FREQUENCIES),)
@@ -35,4 +36,5 @@ RULES = (Reads("screen", Key.ALLELE, frozenset({"clinvar"}) | FREQUENCIES),)
 
 def keys_read(kind: str) -> frozenset[Key]:
     """By which keys some rule reads a kind of knowledge."""
-    return frozenset(rule.key for rule in RULES if kind in rule.kinds)
+    named = {kind, USER} if kind.startswith("user.") else {kind}
+    return frozenset(rule.key for rule in RULES if not named.isdisjoint(rule.kinds))

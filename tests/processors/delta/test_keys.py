@@ -97,14 +97,17 @@ def test_by_allele(file: File) -> None:
     assert file.found(Key.ALLELE, of_alleles(chosen)) == file.wanted(np.isin(file.ids, chosen))
 
 
-def test_by_residue_of_any_transcript(file: File) -> None:
-    keys = {(int(t), int(r)) for t, r in zip(file.random.integers(0, TRANSCRIPTS, 6), file.random.integers(1, 8, 6), strict=True)}
-    hold = [any((int(t), int(r)) in keys for t, r in zip(h, rs, strict=True)) for h, rs in zip(file.hits, file.residues, strict=True)]
+def test_by_residue_of_any_transcript_of_the_gene(file: File) -> None:
+    keys = {(int(g), int(r)) for g, r in zip(file.random.integers(0, GENES, 4), file.random.integers(1, 8, 4), strict=True)}
+    hold = [
+        any((int(file.gene_of[t]), int(r)) in keys for t, r in zip(hit, residues, strict=True))
+        for hit, residues in zip(file.hits, file.residues, strict=True)
+    ]
     assert file.found(Key.RESIDUE, sorted(keys)) == file.wanted(hold) != set()
 
 
 def test_no_residue_is_no_key(file: File) -> None:
-    assert file.found(Key.RESIDUE, [(t, 0) for t in range(TRANSCRIPTS)]) == set()
+    assert file.found(Key.RESIDUE, [(gene, 0) for gene in range(GENES)]) == set()
 
 
 def test_by_region_also_where_regions_overlap_or_lie_within_one_another(file: File) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -69,12 +70,14 @@ def record_revisions(
     client.insert_rows("revision_status", named, status, record_token("revision_status", [row[:3] for row in status]))
 
 
-def record_rows(client: Client, batch: Batch, rows_by_table: Mapping[str, pa.Table]) -> None:
-    """Insert a delta's rows (`rows_of`), one insert a table."""
+def record_rows(client: Client, batch: Batch, rows_by_table: Mapping[str, pa.Table], *, again: bool = False) -> None:
+    """Insert a delta's rows (`rows_of`), one insert a table. `again`: a server knows their tokens without having them, so these are new;
+    a row that then stands twice is one, by its identity."""
     for table, rows in rows_by_table.items():
         if rows.num_rows:
             one = rows.combine_chunks().to_batches()[0]
-            client.insert(table, one, rows_token(batch.delta_id, batch.new.plan_id, table, 0, one))
+            token = rows_token(batch.delta_id, batch.new.plan_id, table, 0, one)
+            client.insert(table, one, f"{token}-{uuid4().hex}" if again else token)
 
 
 def rows_of(batch: Batch, outcome: Outcome, revisions: Mapping[str, str], touched: Sequence[PublicationRow]) -> dict[str, pa.Table]:

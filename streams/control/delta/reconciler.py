@@ -71,6 +71,7 @@ class _UnderWay:
     begun: float
     sent_at: float
     seconds: dict[str, float]
+    again: bool = False  # rows that were written are not in the tables
 
 
 class Reconciler:
@@ -163,6 +164,11 @@ class Reconciler:
             now.outstanding -= {n for n in now.outstanding if landed.get(n) == now.chunks[n].header.chunk_id}
             if now.outstanding:
                 return self._wait_for_chunks(now, len(now.outstanding) < before)
+        if now.batch.new.build in records.releases.paused():
+            if not self._still_wanted(now):
+                self._drop(now, "another plan is assigned by now")
+                return True
+            return False
         now.seconds["stages"] = desk.clock.seconds() - now.sent_at
         desk.points.reach(FailPoint.DELTA_LANDED)
         return self._finish(now)
@@ -203,9 +209,10 @@ class Reconciler:
             touched = [row for row in batch.bases if row.sample_id in found.touched]
             untouched = [row for row in batch.bases if row.sample_id in still and row.sample_id not in found.touched]
             try:
-                rows = self._write(batch, found, touched, untouched)
+                rows = self._write(now, found, touched, untouched)
             except NotLanded as error:
                 logger().warning("delta differs", delta=batch.delta_id, reason=str(error))
+                now.again = True
                 return False
             del self._under_way[batch.new.build]
         now.seconds["write"] = desk.clock.seconds() - started
@@ -220,15 +227,15 @@ class Reconciler:
         return True
 
     def _write(
-        self, batch: Batch, found: Outcome, touched: list[PublicationRow], untouched: list[PublicationRow]
+        self, now: _UnderWay, found: Outcome, touched: list[PublicationRow], untouched: list[PublicationRow]
     ) -> tuple[PublicationRow, ...]:
-        desk, deltas = self._desk, self._desk.records.deltas
+        desk, deltas, batch = self._desk, self._desk.records.deltas, now.batch
         revisions = batch.revisions(touched)
         numbers = deltas.numbers(revisions, touched)
         if touched:
             deltas.record_revisions(batch, revisions, numbers, touched, desk.clock.now())
             desk.points.reach(FailPoint.DELTA_REVISIONS)
-            written = deltas.record_rows(batch, found, revisions, touched)
+            written = deltas.record_rows(batch, found, revisions, touched, again=now.again)
             desk.points.reach(FailPoint.DELTA_ROWS)
             deltas.read_back(batch, written, revisions)
         deltas.carry(batch, untouched, desk.clock.now())

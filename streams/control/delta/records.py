@@ -60,11 +60,11 @@ class DeltaRecords:
         landing.record_revisions(self._client, batch, revisions, numbers, touched, at)
 
     def record_rows(
-        self, batch: Batch, found: Outcome, revisions: Mapping[str, str], touched: Sequence[PublicationRow]
+        self, batch: Batch, found: Outcome, revisions: Mapping[str, str], touched: Sequence[PublicationRow], *, again: bool = False
     ) -> Mapping[str, pa.Table]:
-        """Insert a delta's rows; returns them by table."""
+        """Insert a delta's rows; returns them by table. `again`: they were inserted before and are not there."""
         written = landing.rows_of(batch, found, revisions, touched)
-        landing.record_rows(self._client, batch, written)
+        landing.record_rows(self._client, batch, written, again=again)
         return written
 
     def read_back(self, batch: Batch, written: Mapping[str, pa.Table], revisions: Mapping[str, str]) -> None:

@@ -230,3 +230,33 @@ def test_samples_that_come_in_many_batches_send_each_allele_once(lab: Any) -> No
     assert lab.behind() == 0
     assert len(lab.broker.log("chunks.raw.background")) == 1
     assert len(lab.reclassified()) == 5
+
+
+def test_a_pause_holds_a_delta_that_is_under_way(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    lab.command("pause", build="toy")
+    lab.run()
+    assert lab.behind() == 3
+    assert [number for number, _, _ in lab.publications("kid")] == [1]
+    lab.command("resume", build="toy")
+    lab.run()
+    check(lab)
+
+
+def test_rows_whose_token_a_server_knows_without_having_them_are_written_again(lab: Any, monkeypatch: Any) -> None:
+    begin(lab)
+    insert = type(lab.client).insert
+    swallowed: set[str] = set()
+
+    def swallowing(self: Any, table: str, rows: Any, token: str, *more: Any) -> Any:
+        if table == "reclassified" and (not swallowed or token in swallowed):
+            swallowed.add(token)
+            return None
+        return insert(self, table, rows, token, *more)
+
+    monkeypatch.setattr(type(lab.client), "insert", swallowing)
+    release(lab)
+    lab.run()
+    assert swallowed
+    check(lab)

@@ -17,6 +17,7 @@ from processors.annotate.structural.stage import annotate_faults
 from processors.ingest.chunker import ingest
 from processors.interpret.stage import screen
 from processors.knowledge.diff import diff
+from processors.knowledge.download import bsd_sum
 from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.pack import activate
 from processors.knowledge.source import Request, build_source
@@ -90,6 +91,41 @@ def _vcf(path: Path, lines: list[str], sample: str = "") -> Path:
     return path
 
 
+_MAPPING = """keyed = "allele"
+main = "n"
+[place]
+contig = "chr"
+position = "pos"
+ref = "r"
+alt = "a"
+[columns.n]
+from = "n"
+type = "number"
+[columns.note]
+from = "note"
+type = "text"
+"""
+_DBNSFP = "#chr\tpos(1-based)\tref\talt\taaref\taaalt\tgenename\tSIFT_score\tREVEL_score\nM\t1\tA\tC\tK\tN\tS1;S1\t.;0.1\t0.5;0.2\n"
+
+
+def _build_tables(folder: Path, packs: Path, genome: Genome, small: list[tuple[int, str, str]]) -> None:
+    """Packs of tables and of a laboratory's own files, for the kernels that cut and read their columns."""
+    (folder / "table.toml").write_text(_MAPPING)
+    (folder / "table.tsv").write_text("chr\tpos\tr\ta\tn\tnote\n" + "".join(f"1\t{p}\t{r}\t{a}\t0.5\tx\n" for p, r, a in small))
+    (folder / "sites.toml").write_text('keyed = "allele"\n[columns.af]\nfrom = "AF"\ntype = "number"\n')
+    (folder / "regions.toml").write_text('keyed = "region"\n[columns.n]\nfrom = 4\ntype = "number"\n')
+    (folder / "regions.bed").write_text("1\t1\t9\t0.5\n1\t3\t20\t.\n")
+    for name, files in (("table", "table.tsv"), ("sites", "sites.vcf"), ("regions", "regions.bed")):
+        build_source(Request(f"user.{name}", (folder / files, folder / f"{name}.toml"), packs, BUILD, "1", genome))
+    said = [f"1\t{p}\t.\t{r}\t{a}\t.\t.\tSpliceAI={a}|S0|0.1|0|0|0|1|-2|3|." for p, r, a in small]
+    build_source(Request("spliceai", (_vcf(folder / "spliceai.vcf", said),), packs, BUILD, "1", genome))
+    (folder / "mt.fa").write_text(f">MT\n{'ACGT' * 4142}A\n")  # dbNSFP has places on known builds only
+    human = Genome(build_genome(folder / "mt.fa", packs, "GRCh38", "1"))
+    (folder / "dbnsfp.tsv").write_text(_DBNSFP)
+    build_source(Request("dbnsfp", (folder / "dbnsfp.tsv",), packs, "GRCh38", "4", human))
+    bsd_sum(folder / "dbnsfp.tsv")
+
+
 def _build_others(folder: Path, packs: Path, genome: Genome, small: list[tuple[int, str, str]]) -> None:
     """Packs that no stage here reads, for the kernels of their parsers."""
     numbers = {"AC": "A", "AN": "1", "AF": "A", "grpmax": "A"}
@@ -99,6 +135,7 @@ def _build_others(folder: Path, packs: Path, genome: Genome, small: list[tuple[i
     source.write_text(f"##fileformat=VCFv4.2\n{heads}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n{lines}")
     for kind in ("gnomad_exomes", "dbsnp"):
         build_source(Request(kind, (source,), packs, BUILD, "1", genome))
+    _build_tables(folder, packs, genome, small)
 
 
 def _world(folder: Path, known: bool) -> tuple[Path, Resources]:

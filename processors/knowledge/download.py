@@ -243,12 +243,12 @@ def _expected(address: Address, url: str, name: str, state: _Part) -> dict[str, 
 
 def _sum(path: Path, algorithm: str) -> str:
     if algorithm == "bsd":
-        return _bsd_sum(path)
+        return bsd_sum(path)
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
-def _bsd_sum(path: Path) -> str:
+def bsd_sum(path: Path) -> str:
     """What the `sum` command of BSD and coreutils prints: a 16-bit rotating sum, and blocks of 1,024 bytes."""
     total, size = np.uint32(0), 0
     with path.open("rb") as handle:

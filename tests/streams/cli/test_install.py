@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.knowledge.download import _bsd_sum, addresses
+from processors.knowledge.download import bsd_sum, addresses
 from processors.knowledge.genome import build_genome
 from processors.knowledge.pack import activate, active_packs
 from streams.cli.app import run
@@ -29,7 +29,7 @@ def _publish(site: Site, url: str, data: bytes, folder: Path) -> None:
     file.write_bytes(data)
     site.files[path] = data
     where = path.rsplit("/", 1)[0] + "/CHECKSUMS"
-    site.files[where] = site.files.get(where, b"") + f"{_bsd_sum(file)} {path.rsplit('/', 1)[1]}\n".encode()
+    site.files[where] = site.files.get(where, b"") + f"{bsd_sum(file)} {path.rsplit('/', 1)[1]}\n".encode()
 
 
 def test_a_build_is_installed_from_a_mirror_of_the_public_sites(tmp_path: Path, site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,7 @@
 
 A release of ClinVar changes few rows of many: they are found in the packs, and looked for among the calls. Any other source of alleles is
 asked, old pack and new, about the alleles on file: their answers also tell what lies below a floor or outside covered regions, which no
-comparison of rows does.
+comparison of rows does. What rules read by other keys than the allele is added by `derived`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from processors.delta.batch import CALLS, Batch
-from processors.delta.keys import AFFECTED, Keys, holding, of_alleles, record_changed, record_keys
+from processors.delta.derived import derived, keyed_by
+from processors.delta.keys import AFFECTED, Keys, held, holding, of_alleles, record_changed, record_keys
 from processors.interpret.reads import Key
 from processors.knowledge.kinds import Keyed, kind_of
 from processors.knowledge.lookup import Spelling
@@ -35,6 +36,7 @@ from schemas.plan import Plan, changed_kinds
 
 U64 = npt.NDArray[np.uint64]
 CLINVAR = "clinvar"
+_NONE = np.empty(0, dtype=np.uint64)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Affected:
     alleles: OnFile
     before: ClinVarSays
     after: ClinVarSays
-    keys: Mapping[str, int]  # kind → changed keys, or alleles on file whose answer changed
+    keys: Mapping[str, int]  # kind → changed alleles (of a release of ClinVar, else on file); `KIND by KEY` → other changed keys
 
     @property
     def reclassified(self) -> npt.NDArray[np.bool_]:
@@ -99,23 +101,26 @@ def affected(client: Client, batch: Batch, packs: Path) -> Affected:
     """
     kinds = changed_kinds(batch.old, batch.new)
     old, new = (_sources(plan, kinds, packs) for plan in (batch.old, batch.new))
-    counts: dict[str, int] = {}
-    ids = np.empty(0, dtype=np.uint64)
+    own: dict[str, U64] = {}
     if CLINVAR in kinds:
-        ids = changed_ids(old.get(CLINVAR), new.get(CLINVAR))
-        counts[CLINVAR] = len(ids)
+        own[CLINVAR] = changed_ids(old.get(CLINVAR), new.get(CLINVAR))
     others = sorted(kind for kind in (old.keys() | new.keys()) if kind != CLINVAR)
-    keys = Keys({Key.ALLELE: of_alleles(ids)})
-    record_changed(client, batch.delta_id, keys)
-    file = on_file(client, batch, None if others else keys)
-    differs = np.isin(file.ids, ids)
+    file = on_file(client, batch) if others else None
     for kind in others:
+        assert file is not None
         before, after = (_ask(found.get(kind), file) for found in (old, new))
-        other = (before.answer != after.answer) | ~_same(before.value, after.value)
-        counts[kind] = int(other.sum())
-        differs |= other
+        own[kind] = file.ids[(before.answer != after.answer) | ~_same(before.value, after.value)]
         if kind in new:
             _land_values(client, batch.new, kind, new[kind].default, file, after)
+    more = derived(batch, packs, kinds, own)
+    keys = Keys({**more.keys.by, Key.ALLELE: of_alleles(own.get(CLINVAR, _NONE))})
+    record_changed(client, batch.delta_id, keys)
+    if more.everything or file is None:
+        file = on_file(client, batch, None if more.everything else keys) if file is None else file
+        differs = np.ones(len(file), dtype=np.bool_)
+    else:
+        differs = np.isin(file.ids, np.concatenate([*own.values(), held(client, batch, more.keys) if len(more.keys) else _NONE]))
+    counts = {**{kind: len(ids) for kind, ids in own.items()}, **more.counts, **dict.fromkeys(more.everything, len(file))}
     chosen = file.take(np.flatnonzero(differs))
     packs_of = tuple(_clinvar(plan, packs) for plan in (batch.old, batch.new))
     said = tuple(clinvar_says(source, chosen) for source in packs_of)
@@ -127,9 +132,9 @@ def affected(client: Client, batch: Batch, packs: Path) -> Affected:
 
 def on_file(client: Client, batch: Batch, keys: Keys | None = None) -> OnFile:
     """Distinct alleles of a batch's samples; those that hold a recorded key, or all of them."""
-    held = f"AND allele_id IN ({holding(keys)})" if keys is not None else ""
+    holds = f"AND allele_id IN ({holding(keys)})" if keys is not None else ""
     sql = f"""SELECT allele_id, spelling, any(c.contig) AS contig, any(c.start) AS start, any(c.ref) AS ref, any(c.alt) AS alt
-        FROM calls AS c WHERE {CALLS} {held} GROUP BY allele_id, spelling ORDER BY allele_id, spelling"""
+        FROM calls AS c WHERE {CALLS} {holds} GROUP BY allele_id, spelling ORDER BY allele_id, spelling"""
     return OnFile(client.arrow(sql, batch.parameters).combine_chunks())
 
 
@@ -154,7 +159,8 @@ def changed_ids(old: ClinVar | None, new: ClinVar | None) -> U64:
     left = before[mine[~same | long]]
     removed = before[~both]
     added = after[~np.isin(after, before, assume_unique=True)]
-    return np.unique(np.concatenate([left, removed, added]).astype(np.uint64))
+    found = np.sort(np.concatenate([left, removed, added]).astype(np.uint64))  # sorting: 20 times as fast as the hash set of np.unique
+    return found[np.append(True, found[1:] != found[:-1])] if len(found) else found
 
 
 def clinvar_says(source: ClinVar | None, alleles: OnFile) -> ClinVarSays:
@@ -173,11 +179,10 @@ def _sources(plan: Plan, kinds: frozenset[str], packs: Path) -> dict[str, Any]:
     """Kind → source of the plan's changed kinds that are keyed by allele."""
     found = {}
     for component in plan.components:
-        known = kind_of(component.kind)
-        if component.kind not in kinds or known is None:
+        if component.kind not in kinds or kind_of(component.kind) is None:
             continue
         pack = find_pack(packs, component.digest)
-        if Keyed(pack.extra.get("keyed", known.keyed)) is Keyed.ALLELE:
+        if keyed_by(pack) is Keyed.ALLELE:
             found[component.kind] = open_source(pack)
     return found
 

@@ -8,6 +8,7 @@ whoever reads the field; the caller takes what it needs with `Changes.of`.
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -106,8 +107,11 @@ class Changes:
         return [name for number, name in enumerate(self.fields) if int(self.bits[row]) >> number & 1]
 
 
-def diff(old: Pack | None, new: Pack | None) -> Changes:
-    """What `new` says otherwise than `old`. None: the source is not loaded. Raises PackError for packs of two kinds or builds."""
+def diff(old: Pack | None, new: Pack | None, *, fields: Collection[str] | None = None) -> Changes:
+    """What `new` says otherwise than `old`. None: the source is not loaded. `fields`: of alleles in both, compare these alone.
+
+    Raises PackError for packs of two kinds or builds.
+    """
     pack = new or old
     if pack is None:
         raise PackError("there is nothing to compare: neither pack is given")
@@ -122,7 +126,7 @@ def diff(old: Pack | None, new: Pack | None) -> Changes:
         return replace(base, genes=_genes(old, new))
     if keyed is Keyed.REGION:
         return replace(base, regions=_region_changes(old, new))
-    return _alleles(base, old, new)
+    return _alleles(base, old, new, fields)
 
 
 def _genes(old: Pack | None, new: Pack | None) -> tuple[tuple[GeneKey, tuple[str, ...]], ...]:
@@ -133,13 +137,13 @@ def _genes(old: Pack | None, new: Pack | None) -> tuple[tuple[GeneKey, tuple[str
     return tuple((key, tuple(pack.extra.get("columns", ()))) for key in GenePack(pack).keys)
 
 
-def _alleles(base: Changes, old: Pack | None, new: Pack | None) -> Changes:
+def _alleles(base: Changes, old: Pack | None, new: Pack | None, fields: Collection[str] | None) -> Changes:
     if old is None or new is None:
         pack = old or new
         assert pack is not None
         rows = np.arange(len(AlleleIndex(pack).keys), dtype=np.int64)
         nowhere = np.full(len(rows), -1, dtype=np.int64)
-        compared = comparisons(pack, pack)
+        compared = _compared(pack, pack, fields)
         return _listed(base, compared, old, new, nowhere if old is None else rows, nowhere if new is None else rows, None)
     before, after = AlleleIndex(old).keys, AlleleIndex(new).keys
     partner, matched = np.empty(len(before), dtype=np.int64), np.zeros(len(after), dtype=np.bool_)
@@ -152,7 +156,7 @@ def _alleles(base: Changes, old: Pack | None, new: Pack | None) -> Changes:
         matched[other[unlike]] = False
         partner[both[unlike]] = -1
         both, other = np.delete(both, unlike), np.delete(other, unlike)
-    compared = comparisons(old, new)
+    compared = _compared(old, new, fields)
     bits = np.zeros(len(both), dtype=np.uint32)
     for number, one in enumerate(compared):
         bits |= one.differs(both, other).astype(np.uint32) << np.uint32(number)
@@ -163,6 +167,10 @@ def _alleles(base: Changes, old: Pack | None, new: Pack | None) -> Changes:
     new_row = np.concatenate([other[changed], none[: len(removed)], added])
     base = replace(base, everything=_answers_differ(old, new), regions=_covered_changes(old, new))
     return _listed(base, compared, old, new, old_row, new_row, bits[changed])
+
+
+def _compared(old: Pack, new: Pack, fields: Collection[str] | None) -> list[Comparison]:
+    return [one for one in comparisons(old, new) if fields is None or one.field in fields]
 
 
 def _listed(

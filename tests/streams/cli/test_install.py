@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from processors.knowledge.download import bsd_sum, addresses
+from processors.knowledge.download import addresses, bsd_sum
 from processors.knowledge.genome import build_genome
 from processors.knowledge.pack import activate, active_packs
 from streams.cli.app import run

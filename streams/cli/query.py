@@ -25,10 +25,10 @@ SHOWN = 200
 """Rows of a table on the screen; the other formats give all."""
 _CHOSEN = "WHERE CONDITIONS ORDER BY contig, position, sample_id"
 _VARIANT = f"""SELECT sample_id AS sample, build, contig, position, ref, alt, zygosity, depth, quality, gene, transcript, consequence,
-impact, residue_change, hgvsc, hgvsp, clinvar, frequency, score
+impact, residue_change, hgvsc, hgvsp, clinvar, clinvar_answer, frequency, frequency_answer, score
 FROM variant {_CHOSEN}"""  # noqa: S608 (text of this module only; values travel as parameters)
 _FINDING = f"""SELECT sample_id AS sample, contig, position, ref, alt, zygosity, gene, transcript, consequence, impact, hgvsc, hgvsp,
-clinvar, frequency, score, class, reasons FROM finding_current {_CHOSEN}"""  # noqa: S608 (as above)
+clinvar, frequency, frequency_answer, score, class, reasons FROM finding_current {_CHOSEN}"""  # noqa: S608 (as above)
 
 
 class Format(StrEnum):
@@ -80,7 +80,7 @@ def query(
     statement, parameters = (sql, {}) if sql is not None else _statement(session, variant, gene, sample)
     whole = variant is not None and gene is None
     if whole:
-        statement = statement.replace("clinvar, frequency, score\n", "clinvar, frequency, score, plan_id\n")
+        statement = statement.replace("frequency_answer, score\n", "frequency_answer, score, plan_id\n")
     form = Format.JSON if json else format_
     if form is Format.PARQUET and output is None and sys.stdout.isatty():
         raise WrongUse("Parquet is binary: give -o FILE, or pipe it")

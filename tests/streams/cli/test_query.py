@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from streams.cli import query
 from streams.cli.query import Format, write
 
 
@@ -30,3 +31,11 @@ def test_arrays_maps_and_tuples_are_json_text_in_csv(tmp_path: Path) -> None:
     assert json.loads(first["pairs"]) == [{"gene": "APP", "hgvsc": ["c.1A>G"]}]
     assert (first["sample"], first["share"]) == ("S1", "0.5")
     assert second == {"sample": "", "reasons": "[]", "counts": "", "pairs": "", "share": ""}
+
+
+def test_a_blank_says_whether_a_source_was_asked() -> None:
+    """A blank in ClinVar or in a frequency may be an absent allele or an absent source: each stands beside its answer."""
+    for statement, values in ((query._VARIANT, ("clinvar", "frequency")), (query._FINDING, ("frequency",))):
+        columns = [name.strip() for name in statement.split("FROM", 1)[0].replace("\n", " ").split(",")]
+        for name in values:
+            assert columns[columns.index(name) + 1] == f"{name}_answer"

@@ -24,6 +24,7 @@ from processors.knowledge.genome import Genome, build_genome
 from processors.knowledge.sources.sites import Written, open_sites
 from processors.knowledge.transcript_build import build_transcripts
 from processors.output.parquet import ParquetWriter
+from processors.output.sources import SourceColumns
 from processors.output.table import COLUMNS, EXTRA_COLUMNS, Part, Picking, Tabler
 from processors.output.tsv import TsvWriter
 from processors.output.vcf import FIELDS, VcfWriter
@@ -51,7 +52,7 @@ class Choices:
     style: Style = field(default_factory=Style)
     picking: Picking = field(default_factory=Picking)
     columns: tuple[str, ...] = ()
-    """Names of COLUMNS and EXTRA_COLUMNS in the order wanted; empty: all of them."""
+    """Names of COLUMNS, EXTRA_COLUMNS and the sources' (`output.sources`) in the order wanted; empty: all but the sources'."""
 
 
 @dataclass
@@ -85,11 +86,13 @@ def annotate_file(
     Raises OutputRefused, sources.sites.SourceRefused (a contradicted build), ingest.errors.SourceError (a damaged file).
     """
     ending = ending_of(out)
-    columns = columns_of(choices.columns)
+    own = SourceColumns(resources).names
+    columns = columns_of(choices.columns, own)
     if choices.options != resources.options:
         resources = replace(resources, options=choices.options)
     if ending == ".vcf.gz":
         columns = tuple(name for name in FIELDS if name in ("allele", "feature", "allele_number") or name in columns)
+        columns = (*columns, *(name for name in choices.columns if name in own))
     missing = "" if ending == ".vcf.gz" else MISSING
     renderer = Renderer(resources.transcripts, resources.genome, style=choices.style, missing=missing)
     tabler = Tabler(resources, renderer, columns, choices.picking, missing)
@@ -126,12 +129,13 @@ def ending_of(out: Path) -> str:
     raise OutputRefused(f"{out}: ends in {out.suffix or 'nothing'}; written are {', '.join(ENDINGS)}")
 
 
-def columns_of(wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns to write. Raises OutputRefused for one that there is not, or that comes twice."""
+def columns_of(wanted: tuple[str, ...], sources: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The columns to write; those of `sources` only where they are wanted. Raises OutputRefused for one that there is not, or twice."""
     known = (*COLUMNS, *EXTRA_COLUMNS)
     for name in wanted:
-        if name not in known:
-            raise OutputRefused(f"there is no column {name!r}; there are {', '.join(known)}")
+        if name not in known and name not in sources:
+            more = f"; of the sources of this build {', '.join(sources)}" if sources else ""
+            raise OutputRefused(f"there is no column {name!r}; there are {', '.join(known)}{more}")
         if wanted.count(name) > 1:
             raise OutputRefused(f"the column {name} is asked for twice")
     return wanted or known

@@ -134,3 +134,18 @@ class ColumnReader:
         if self.column.dtype == "code":
             return self.words[int(self.values[row])] or None
         return self.column.json(self.values[row])
+
+    def texts(self, rows: npt.NDArray[Any]) -> pa.Array[Any]:
+        """Values of some rows as strings; null where missing, flags joined by commas."""
+        if self.table is not None:
+            return self.table.take(rows)
+        values = self.values[rows]
+        if self.column.dtype == "code":
+            return pa.array(self.words, pa.string()).take(pa.array(values.astype(np.int64)))
+        kinds, index = np.unique(values, return_inverse=True)
+        said = [self.column.json(kind) for kind in kinds]
+        words = [
+            ",".join(one) if isinstance(one, list) else None if one is None else f"{one:.6g}" if isinstance(one, float) else str(one)
+            for one in said
+        ]
+        return pa.array(words, pa.string()).take(pa.array(index.reshape(-1)))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from processors.knowledge.allele_columns import MISSING, Column, ColumnReader
 from processors.knowledge.allele_parts import Recipe, Rows, write_allele_pack
@@ -58,6 +59,10 @@ class AllelePack:
     def column(self, name: str) -> npt.NDArray[Any]:
         """A column's stored array (numbers, flags, codes), one value a row, see `allele_columns`."""
         return self._readers[name].values
+
+    def texts(self, name: str, rows: npt.NDArray[Any]) -> pa.Array[Any]:
+        """A column's values at some rows as strings, null where missing."""
+        return self._readers[name].texts(rows)
 
     def query(self, ids: npt.NDArray[np.uint64], spelled: Spelled) -> Looked:
         """Answers of n alleles, in any order; fast where the ids ascend."""

@@ -19,6 +19,7 @@ from processors.knowledge.sites_text import gather
 from processors.knowledge.sources.clinvar_terms import LABELS, Significance
 from processors.knowledge.sources.sites import Written
 from processors.knowledge.strings import read_only
+from processors.output.sources import SourceColumns
 from processors.output.structural import StructuralRows, StructuralTabler
 from processors.records import Records
 from processors.resources import Resources
@@ -78,6 +79,8 @@ class Tabler:
         self._answers = {kind: Table.of(["", *(member.name.lower() for member in kind)]) for kind in (Answer, Scored)}
         self._blank = Table.of([missing], lasting=True)
         self._feature = Table.of([missing, "Transcript"], lasting=True)
+        self._sources = SourceColumns(resources)
+        self._of_sources = frozenset(self._sources.names)
         self._overlaps = StructuralTabler(resources, renderer, columns, renderer.style, missing)
 
     def parts(self, records: Records, chunks: list[Chunk]) -> Iterator[Part]:
@@ -159,6 +162,8 @@ class Tabler:
         for name in self._columns:
             if name in _VALUES:
                 columns[name] = Column(rows.allele, self._value(name, batch))
+            elif name in self._of_sources:
+                columns[name] = Column(rows.allele, Table.of_arrow(self._sources.texts(name, batch), self._missing))
         if "feature" in self._columns:
             columns["feature"] = Column((rows.transcript < len(resources.transcripts)).astype(np.int32), self._feature)
         return sites[rows.allele], columns

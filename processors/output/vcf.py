@@ -42,14 +42,14 @@ _PIECE = 4 * 1024 * 1024
 
 
 class VcfWriter:
-    """Writes blocks of records. `columns` are keys of FIELDS."""
+    """Writes blocks of records. `columns` are keys of FIELDS, or names of a source's own."""
 
     def __init__(self, path: Path, columns: tuple[str, ...], header: bytes) -> None:
         self._columns = columns
         self._arena = Arena()
         self._buffer = np.empty(_PIECE, dtype=np.uint8)
         self._out = BgzfWriter(path)
-        self._out.write(_header(header, "|".join(FIELDS[name] for name in columns)))
+        self._out.write(_header(header, "|".join(FIELDS.get(name, name) for name in columns)))
 
     def write(self, block: Mapping[str, Column], text: U8, lines: I64, rows: I64) -> None:
         """Records with their rows.

@@ -89,7 +89,8 @@ def annotate(
             "--columns",
             metavar="A,B,…",
             rich_help_panel=_ROWS,
-            help="Only these, in this order; a wrong name lists all.",
+            help="Only these, in this order; a wrong name lists all. Sources of the build by kind: clinvar_stars, gnomad_exomes, cadd, "
+            "user.NAME, ...",
             show_default="all",
         ),
     ] = "",
@@ -173,6 +174,7 @@ def annotate(
     )  # fmt: skip
     with notes().status("loading genome and gene models"):
         resources = _resources(session, build, fasta, transcripts)
+    _check_columns(choices, resources)
     if transcripts is not None:
         print_warnings(resources.transcripts.pack, notes())
     from processors.pipeline import annotate_file
@@ -194,6 +196,17 @@ def annotate(
         count = write_compounds(file, compounds, resources, parentheses=parentheses)
         console.print(f"{count:,} compounds in {compounds}", markup=False)
     return 0
+
+
+def _check_columns(choices: Choices, resources: Resources) -> None:
+    """Raises WrongUse for a column of a source that the build does not have."""
+    from processors.output.sources import SourceColumns
+    from processors.pipeline import OutputRefused, columns_of
+
+    try:
+        columns_of(choices.columns, SourceColumns(resources).names)
+    except OutputRefused as error:
+        raise WrongUse(f"--columns: {error}") from error
 
 
 def _check_compounds(file: Path, output: Path, compounds: Path) -> None:
@@ -238,6 +251,8 @@ def _choices(
     from processors.annotate.hgvs.style import Style
     from processors.annotate.options import OptionRefused, Options, parse_distance
     from processors.annotate.pick import PickOrderRefused, parse_order
+    from processors.knowledge.kinds import kind_of
+    from processors.output.sources import STARS
     from processors.output.table import Group, Picking
     from processors.pipeline import Choices, OutputRefused, columns_of
 
@@ -252,7 +267,7 @@ def _choices(
         intronic_accession=intronic_accession, vep=vep,
     )  # fmt: skip
     try:
-        columns_of(wanted)
+        columns_of(wanted, tuple(name for name in wanted if name == STARS or kind_of(name) is not None))  # the build's own: once it is read
         options = Options(*parse_distance(distance), order=parse_order(pick_order))
     except OutputRefused as error:
         raise WrongUse(f"--columns: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -92,7 +93,22 @@ class Standing:
             held.append(f"{stuck} samples were interpreted with another genome, gene models, model or code: `riverseq replay` each")
         if held and (left == stuck or len(held) > bool(stuck)):
             return ReleaseState.HELD, "; ".join(held)
-        return ReleaseState.RUNNING, ""
+        flying = self._in_flight(builds)
+        return (
+            ReleaseState.RUNNING,
+            f"{flying} samples follow once what is in flight of them has ended (`riverseq status`)" if flying else "",
+        )
+
+    def _in_flight(self, builds: list[str]) -> int:
+        """Current samples that wait because something newer of them is in flight, or is held and needs a person."""
+        deltas, plans = self._desk.records.deltas, {}
+        for build in builds:
+            with suppress(PackError):
+                plans[build] = self._active.assigned(build).plan_id
+        busy = deltas.busy() if plans else frozenset()
+        waiting = [one.sample_id for one in deltas.waiting(plans) if one.sample_id in busy] if busy else []
+        answers = self._records.reanalysis(waiting) if waiting else {}
+        return sum(answers.get(sample, True) for sample in waiting)
 
     def _counts(self, row: ReleaseRow, plans: Mapping[str, Plan]) -> tuple[int, int, int]:
         """(left, of these: that no delta can bring there, that take no part)."""

@@ -319,6 +319,18 @@ def test_a_sample_deleted_meanwhile_no_longer_counts(lab: Any) -> None:
     assert stands(lab, command).state is ReleaseState.DONE
 
 
+def test_a_release_that_waits_for_what_is_in_flight_says_so(lab: Any) -> None:
+    published(lab, "a", "S1")
+    lab.announce(lab.file("b", "S1"))
+    command = ask(lab, "release", pack_of(lab, "1"))
+    lab.run()
+    running = stands(lab, command)
+    assert (running.state, "1 samples follow once what is in flight" in running.detail) == (ReleaseState.RUNNING, True)
+    lab.work()
+    lab.run()
+    assert "in flight" not in stands(lab, command).detail
+
+
 def test_two_releases_at_once_go_in_the_order_of_the_topic_and_say_so(lab: Any) -> None:
     ask(lab, "release", pack_of(lab, "1", "2016-01-04"))
     lab.run()

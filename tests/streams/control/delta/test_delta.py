@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from processors.interpret import reads
+from processors.interpret.reads import Key, Reads
 from schemas.events import Finding, SampleInterpreted
 
 P, B, U = "Pathogenic", "Benign", "Uncertain_significance"
@@ -131,6 +133,26 @@ def test_of_a_file_of_many_samples_each_goes_its_own_way(lab: Any) -> None:
     lab.submit("one'", [a, *rest[:4]], also={"two'": [b, *rest[:4]], "three'": rest[:6]})
     lab.run()
     assert seen == lab.seen(["one'", "two'", "three'"])
+
+
+def test_a_source_of_genes_that_a_rule_reads_reaches_who_carries_an_allele_of_its_genes(lab: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(reads, "RULES", (*reads.RULES, Reads("of loss", Key.GENE, frozenset({"constraint"}))))
+    head = "gene\ttranscript\tobs_mis\texp_mis\toe_mis\tmis_z\tpLI\toe_lof_upper\tgene_id\tchromosome\n"
+    lab.clinvar("1", {lab.sites[0]: P})
+    told = []
+    lab.control.reconciler.listeners.append(lambda progress: told.append((progress.state, dict(progress.keys))))
+    for version, (one, other) in (("1", ("0.1", "0.1")), ("2", ("0.1", "0.9")), ("3", ("0.9", "0.9"))):
+        path = lab.folder / f"constraint{version}.tsv"
+        path.write_text(f"{head}ONE\tT1\t1\t2\t0.5\t1.5\t{one}\t0.2\tG1\t1\nTWO\tT2\t1\t2\t0.5\t1.5\t{other}\t0.2\tG2\t1\n")
+        lab.release("constraint", path, version, "2020-01-01", build="any")
+        if version == "1":
+            lab.submit("kid", lab.sites[:20])
+        lab.run()
+        # of the second release another gene changed than the sample's
+        assert [number for number, _, _ in lab.publications("kid")] == ([1, 2] if version == "3" else [1])
+    assert [keys for state, keys in told if state == "published"] == [{"constraint by gene": 0}, {"constraint by gene": 1}]
+    seen = lab.seen(["kid"])
+    assert seen == lab.scratch({"kid": lab.sites[:20]})
 
 
 def test_a_source_of_genes_that_no_rule_reads_is_carried_by_every_sample(lab: Any) -> None:

@@ -150,16 +150,18 @@ class SitesFile:
             yield np.frombuffer(rest + b"\n", dtype=np.uint8)
 
     def _block(self, text: U8, spans: I32, ends: I64, first: int) -> Sites:
-        counts = count_alts(text, spans[:, 4])
+        # contiguous, as a column of a block of one record is: kernels are compiled for one layout
+        names, places, written = (np.ascontiguousarray(spans[:, column]) for column in (0, 1, 4))
+        counts = count_alts(text, written)
         total = int(counts.sum())
         line = np.repeat(np.arange(len(spans), dtype=np.int64), counts)
         alts = np.empty((total, 2), dtype=np.int32)
         positions = np.empty(len(spans), dtype=np.int64)
-        expand(text, spans[:, 1], spans[:, 4], positions, alts)
+        expand(text, places, written, positions, alts)
         refs = np.ascontiguousarray(spans[line, 3])
         fault = np.empty(total, dtype=np.uint8)
         allele_faults(text, refs, alts, fault)
-        contigs = self._contigs(text, spans[:, 0])
+        contigs = self._contigs(text, names)
         self._order(contigs, positions)
         contig = contigs[line]
         fault = np.where(contig < 0, (-contig).astype(np.uint8), fault)

@@ -199,13 +199,17 @@ def test_an_empty_cut_or_foreign_gene_table_is_refused(tmp_path: Path) -> None:
             loaded(tmp_path, kind, b"\xff\xfe\n")
 
 
+def real(real_data: Path, folder: Path, kind: str, *names: str) -> GenePack:
+    files = tuple(real_data / "genes" / name for name in names)
+    found = open_source(build_source(Request(kind, files, folder / "packs", "any", "1")))
+    assert isinstance(found, GenePack)
+    return found
+
+
 @pytest.mark.real_data
 def test_real_gene_files_are_read_whole(real_data: Path, tmp_path: Path) -> None:
     def built(kind: str, *names: str) -> GenePack:
-        files = tuple(real_data / "genes" / name for name in names)
-        found = open_source(build_source(Request(kind, files, tmp_path / "packs", "any", "1")))
-        assert isinstance(found, GenePack)
-        return found
+        return real(real_data, tmp_path, kind, *names)
 
     v4 = built("constraint", "gnomad_v4.1_constraint.reduced.tsv.gz")
     counts = v4.pack.extra["counts"]
@@ -223,5 +227,14 @@ def test_real_gene_files_are_read_whole(real_data: Path, tmp_path: Path) -> None
     tracks = built("dosage", "clingen/ClinGen_haploinsufficiency_gene.hg38.bed", "clingen/ClinGen_triplosensitivity_gene.hg38.bed")
     assert int((~np.isnan(tracks.number("hi"))).sum()) == 1446
     assert tracks.number("hi")[tracks.query([""], ["AGRN"])[0]] == 30
-    hpo = built("hpo_genes", "hpo/genes_to_phenotype.txt.gz")
+    text = gzip.decompress((real_data / "genes/hpo/genes_to_phenotype.txt.gz").read_bytes()).splitlines(keepends=True)
+    phenotypes = loaded(tmp_path, "hpo_genes", b"".join(text[:20_001]), "phenotypes.txt")
+    counts = phenotypes.pack.extra["counts"]
+    assert counts["records"] + counts.get("duplicate", 0) == 20_000
+
+
+@pytest.mark.real_data
+@pytest.mark.soak
+def test_the_real_file_of_phenotypes_is_read_whole(real_data: Path, tmp_path: Path) -> None:
+    hpo = real(real_data, tmp_path, "hpo_genes", "hpo/genes_to_phenotype.txt.gz")
     assert hpo.pack.extra["counts"]["records"] + hpo.pack.extra["counts"].get("duplicate", 0) == 268_983

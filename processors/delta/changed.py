@@ -125,9 +125,20 @@ def affected(client: Client, batch: Batch, packs: Path) -> Affected:
     packs_of = tuple(_clinvar(plan, packs) for plan in (batch.old, batch.new))
     said = tuple(clinvar_says(source, chosen) for source in packs_of)
     result = Affected(chosen, said[0], said[1], counts)
-    rows = np.stack([chosen.ids, chosen.spelling.astype(np.uint64)], axis=1)
-    record_keys(client, batch.delta_id, AFFECTED, rows, result.noted)
+    _record(client, batch, result)
     return result
+
+
+def keep_recorded(client: Client, batch: Batch, affected: Affected) -> None:
+    """Write the affected alleles of a delta again where they aged away (`delta_key`) while it was paused or held."""
+    sql = "SELECT uniqExact(a, b) FROM delta_key WHERE delta_id = {delta:String} AND what = {what:String}"
+    if client.value(sql, {"delta": batch.delta_id, "what": AFFECTED}) != len(affected.alleles):
+        _record(client, batch, affected)
+
+
+def _record(client: Client, batch: Batch, affected: Affected) -> None:
+    rows = np.stack([affected.alleles.ids, affected.alleles.spelling.astype(np.uint64)], axis=1)
+    record_keys(client, batch.delta_id, AFFECTED, rows, affected.noted)
 
 
 def on_file(client: Client, batch: Batch, keys: Keys | None = None) -> OnFile:

@@ -49,6 +49,7 @@ class DeltaRecords:
 
     # --- the samples
     def outcome(self, batch: Batch, affected: Affected) -> Outcome:
+        changed.keep_recorded(self._client, batch, affected)
         return outcome.outcome(self._client, batch, affected)
 
     def numbers(self, revisions: Mapping[str, str], touched: Sequence[PublicationRow]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -239,6 +240,17 @@ def test_a_pause_holds_a_delta_that_is_under_way(lab: Any) -> None:
     lab.run()
     assert lab.behind() == 3
     assert [number for number, _, _ in lab.publications("kid")] == [1]
+    lab.command("resume", build="toy")
+    lab.run()
+    check(lab)
+
+
+def test_keys_that_aged_away_during_a_pause_are_written_again(lab: Any) -> None:
+    begin(lab)
+    until_sent(lab)
+    lab.command("pause", build="toy")
+    lab.run()
+    lab.client.command("TRUNCATE TABLE delta_key")  # as after a day
     lab.command("resume", build="toy")
     lab.run()
     check(lab)

@@ -49,8 +49,12 @@ class GeneNames:
 
 def named(client: Client, plan: Plan) -> bool:
     """Whether the names of a plan are on record."""
+    return _on_record(client, plan.plan_id)
+
+
+def _on_record(client: Client, key: str) -> bool:
     sql = """SELECT count() FROM vocabulary WHERE vocabulary = 'named' AND key = {key:String}"""
-    return int(client.value(sql, {"key": plan.plan_id})) > 0
+    return int(client.value(sql, {"key": key})) > 0
 
 
 def record_names(
@@ -72,6 +76,23 @@ def record_names(
     """
     _append_only(client, "consequence", consequences)
     _append_only(client, "effect", effects)
+    if not _on_record(client, plan.annotation_key):  # plans that differ in knowledge alone share them
+        _record_models(client, plan, contigs, transcripts, genes)
+    rows = [("consequence", "", code, name) for code, name in enumerate(consequences)]
+    rows += [("effect", "", code, name) for code, name in enumerate(effects)]
+    clinvar = plan.component("clinvar")
+    if clinvar is not None:
+        rows += [("clinvar", clinvar.digest, code, name) for code, name in enumerate(significances)]
+    columns = ("vocabulary", "key", "code", "name")
+    client.insert_rows("vocabulary", columns, rows, record_token("vocabulary", rows))
+    places = [(plan.build, contig.name, number, contig.offset, contig.length) for number, contig in enumerate(contigs.contigs)]
+    client.insert_rows("contig_name", ("build", "contig", "number", "offset", "length"), places, record_token("contig_name", places))
+    named_now = [("named", key, 0, "") for key in (plan.annotation_key, plan.plan_id)]
+    client.insert_rows("vocabulary", columns, named_now, record_token("named", plan.plan_id))
+
+
+def _record_models(client: Client, plan: Plan, contigs: ContigTable, transcripts: TranscriptNames, genes: GeneNames) -> None:
+    """Write the rows of `transcript` and `gene`."""
     gene_rows = len(genes.symbol)
     owner = np.where(transcripts.gene < gene_rows, transcripts.gene, gene_rows)
     ids, symbols = pa.array([*genes.gene_id, ""], pa.string()), pa.array([*genes.symbol, ""], pa.string())
@@ -102,16 +123,6 @@ def record_names(
             **_extents(transcripts, gene_rows, contigs),
         },
     )
-    rows = [("consequence", "", code, name) for code, name in enumerate(consequences)]
-    rows += [("effect", "", code, name) for code, name in enumerate(effects)]
-    clinvar = plan.component("clinvar")
-    if clinvar is not None:
-        rows += [("clinvar", clinvar.digest, code, name) for code, name in enumerate(significances)]
-    columns = ("vocabulary", "key", "code", "name")
-    client.insert_rows("vocabulary", columns, rows, record_token("vocabulary", rows))
-    places = [(plan.build, contig.name, number, contig.offset, contig.length) for number, contig in enumerate(contigs.contigs)]
-    client.insert_rows("contig_name", ("build", "contig", "number", "offset", "length"), places, record_token("contig_name", places))
-    client.insert_rows("vocabulary", columns, [("named", plan.plan_id, 0, "")], record_token("named", plan.plan_id))
 
 
 def _append_only(client: Client, vocabulary: str, names: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import importlib.metadata
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,15 @@ class Session:
         return np.asarray(output, dtype=np.float32).reshape(len(matrix))
 
 
-def distributions() -> list[str]:
-    """The onnxruntime distributions installed here, by name."""
+@cache
+def _distributions() -> tuple[str, ...]:
     names = (str(found.metadata["Name"]) for found in importlib.metadata.distributions() if found.metadata["Name"])
-    return sorted({name.lower().replace("_", "-") for name in names if name.lower().replace("_", "-").startswith("onnxruntime")})
+    return tuple(sorted({name.lower().replace("_", "-") for name in names if name.lower().replace("_", "-").startswith("onnxruntime")}))
+
+
+def distributions() -> list[str]:
+    """The onnxruntime distributions installed here, by name. Looked for once a process: every package is read for it."""
+    return list(_distributions())
 
 
 def has_device() -> bool:

@@ -14,7 +14,7 @@ from processors.land import rows
 from processors.land.client import Client
 from processors.land.insert import named_of
 from processors.land.keys import rows_token
-from processors.land.ledger import LedgerRow, record_landed, standing
+from processors.land.ledger import LedgerRow, landed_row, record_landed
 from processors.land.rows import constant, spellings_of
 from schemas.chunks import Chunk
 from schemas.plan import Plan
@@ -25,17 +25,17 @@ def land_delta(client: Client, chunk: Chunk, evidence: pa.RecordBatch, plan: Pla
 
     Raises Unavailable (keep the chunk and try again), AlleleCollision, Rejected.
     """
-    state = standing(client, chunk.header)
-    if state.landed is not None and _stands(client, evidence, plan):
-        return state.landed
+    landed = landed_row(client, chunk.header)
+    if landed is not None and _stands(client, evidence, plan):
+        return landed
     rows.sorted_alleles(chunk)  # refuses two alleles of one id
     batch = evidence_rows(evidence, plan)
     if len(batch):
         token = rows_token(chunk.header.chunk_id, plan.evidence_key, "evidence", chunk.header.epoch, batch)
         # on the ledger and not in the table: a server that was killed in an insert knows its token without having its rows
-        client.insert("evidence", batch, token if state.landed is None else f"{token}-{uuid4().hex}")
-    if state.landed is not None:
-        return state.landed
+        client.insert("evidence", batch, token if landed is None else f"{token}-{uuid4().hex}")
+    if landed is not None:
+        return landed
     row = LedgerRow(
         **named_of(chunk), alleles=len(chunk.rows), calls=0, hash_sum=0, scores=0, findings=0, faults=0, worker=worker, provider=provider
     )

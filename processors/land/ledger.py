@@ -100,6 +100,14 @@ def standing(client: Client, header: ChunkHeader) -> Standing:
     return Standing(LedgerRow(*landed[0]) if landed else None, frozenset(deleted), bool(published))
 
 
+def landed_row(client: Client, header: ChunkHeader) -> LedgerRow | None:
+    """A chunk's row on the ledger; None where it has not landed. Of a chunk without samples that is all there is to ask."""
+    sql = f"""SELECT {", ".join(_LEDGER)} FROM ledger
+        WHERE revision_id = {{revision:String}} AND chunk = {{chunk:UInt32}} AND chunk_id = {{id:String}} LIMIT 1"""
+    rows = client.rows(sql, {"revision": header.revision_id, "chunk": header.ordinal, "id": header.chunk_id})
+    return LedgerRow(*rows[0]) if rows else None
+
+
 def record_quarantined(client: Client, row: QuarantineRow) -> None:
     """Write that a chunk could not be processed."""
     values = [getattr(row, name) for name in _QUARANTINE]

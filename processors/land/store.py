@@ -121,6 +121,11 @@ def submission(client: Client, submission_id: str) -> SubmissionRow | None:
     return _first(_submissions(client, "WHERE submission_id = {id:String}", {"id": submission_id}))
 
 
+def submissions_of_ids(client: Client, submission_ids: Sequence[str]) -> list[SubmissionRow]:
+    """Submissions by their ids."""
+    return _submissions(client, "WHERE submission_id IN {ids:Array(String)} ORDER BY submission_id", {"ids": list(submission_ids)})
+
+
 def submission_by_event(client: Client, cluster: str, partition: int, offset: int) -> SubmissionRow | None:
     """The submission that the event at a place in Kafka led to."""
     where = "WHERE cluster = {cluster:String} AND partition = {partition:Int32} AND offset = {offset:Int64}"
@@ -269,6 +274,11 @@ def revision(client: Client, revision_id: str) -> RevisionRow | None:
 def revisions(client: Client, submission_id: str) -> list[RevisionRow]:
     """All revisions of a submission, by number."""
     return _revisions(client, "WHERE submission_id = {id:String} ORDER BY number, changed_at, revision_id", {"id": submission_id})
+
+
+def revisions_of_ids(client: Client, revision_ids: Sequence[str]) -> list[RevisionRow]:
+    """Revisions by their ids."""
+    return _revisions(client, "WHERE revision_id IN {ids:Array(String)} ORDER BY revision_id", {"ids": list(revision_ids)})
 
 
 def open_revisions(client: Client) -> list[RevisionRow]:

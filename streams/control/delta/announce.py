@@ -72,16 +72,14 @@ def _messages(desk: Desk, rows: Sequence[PublicationRow]) -> Iterator[Output]:
 
 def _show(desk: Desk, rows: Sequence[PublicationRow]) -> None:
     """The samples' states, where no newer submission is under way."""
-    for submission_id in sorted({row.submission_id for row in rows}):
-        submission = desk.records.submission(submission_id)
-        revisions = {revision.revision_id: revision for revision in desk.records.revisions(submission_id)}
-        if submission is None:
-            continue
-        with desk.lock:
-            newest = set(desk.shown_of(submission))
-            for row in rows:
-                if row.submission_id == submission_id and row.sample_id in newest and row.revision_id in revisions:
-                    desk.projection.put(states.published(submission, revisions[row.revision_id], row), now=True)
+    if not rows:
+        return
+    submissions, revisions = desk.records.deltas.standing(rows)
+    with desk.lock:
+        newest = {submission_id: set(desk.shown_of(submission)) for submission_id, submission in submissions.items()}
+        for row in rows:
+            if row.sample_id in newest.get(row.submission_id, ()) and row.revision_id in revisions:
+                desk.projection.put(states.published(submissions[row.submission_id], revisions[row.revision_id], row), now=True)
 
 
 def _interpreted(row: PublicationRow, reclassified: int) -> SampleInterpreted:

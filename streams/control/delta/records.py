@@ -12,10 +12,11 @@ from processors.delta.batch import Batch
 from processors.delta.changed import Affected
 from processors.delta.outcome import Outcome
 from processors.delta.waiting import Waiting
-from processors.land import publication
+from processors.land import publication, store
 from processors.land.client import Client
 from processors.land.keys import record_token
 from processors.land.publication import PublicationRow
+from processors.land.store import RevisionRow, SubmissionRow
 from schemas.events import Finding, Reclassified
 from schemas.plan import Plan
 
@@ -96,6 +97,12 @@ class DeltaRecords:
 
     def reclassified(self, rows: Sequence[PublicationRow], plans: Mapping[str, Plan]) -> Iterator[tuple[PublicationRow, Reclassified]]:
         return events.reclassified_of(self._client, rows, plans)
+
+    def standing(self, rows: Sequence[PublicationRow]) -> tuple[dict[str, SubmissionRow], dict[str, RevisionRow]]:
+        """The submissions and the revisions of some publications, by id."""
+        submissions = store.submissions_of_ids(self._client, sorted({row.submission_id for row in rows}))
+        revisions = store.revisions_of_ids(self._client, sorted({row.revision_id for row in rows}))
+        return {one.submission_id: one for one in submissions}, {one.revision_id: one for one in revisions}
 
     def tiers(self, revisions: Sequence[str]) -> dict[int, int]:
         return dict(events.tiers_of(self._client, revisions))

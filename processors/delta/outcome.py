@@ -146,29 +146,23 @@ def _reclassified(
     kept: npt.NDArray[np.bool_],
 ) -> pa.Table:
     """One row a sample and allele whose classification changed, or that became a finding or ceased to be one."""
-    place = {key: number for number, key in enumerate(zip(affected.alleles.ids.tolist(), affected.alleles.spelling.tolist(), strict=True))}
-    ids, spellings = rows.column("allele_id").to_pylist(), rows.column("spelling").to_pylist()
-    at = np.array([place[key] for key in zip(ids, spellings, strict=True)], dtype=np.int64)
+    at = _alleles_of(rows, affected)
     old_class = [text or NOT_ASSESSED for text in rows.column("old_class").to_pylist()]
     new_class = rows.column("class").to_pylist()
     old, new = affected.before, affected.after
+    before_class, after_class = acmg_classes(old_class), acmg_classes(new_class)
     classes = np.array([one != other for one, other in zip(old_class, new_class, strict=True)], dtype=np.bool_)
     reclassified = affected.reclassified[at]
     tiers = tier_of(
-        acmg_classes(old_class), acmg_classes(new_class), clinvar_classes(old.significance[at], old.loaded),
+        before_class, after_class, clinvar_classes(old.significance[at], old.loaded),
         clinvar_classes(new.significance[at], new.loaded), old.stars[at], new.stars[at],
     )  # fmt: skip
     spoken = reclassified | classes | (tiers.tier > 0)
     wanted = spoken | added | removed
-    samples = rows.column("sample_id").to_pylist()
-    chosen: list[int] = []
-    for row in np.flatnonzero(wanted).tolist():
-        key = (samples[row], ids[row], spellings[row])
-        if not chosen or key != (samples[chosen[-1]], ids[chosen[-1]], spellings[chosen[-1]]):  # a repeated allele is told once
-            chosen.append(row)
+    chosen = _once(rows, np.flatnonzero(wanted))
     told: list[dict[str, Any]] = []
     seen = rows.column("old_first_seen").to_pylist()
-    for row in chosen:
+    for row in chosen.tolist():
         k = int(at[row])
         before, after = Significance(int(old.significance[k])), Significance(int(new.significance[k]))
         finding = "added" if added[row] else "removed" if removed[row] else "changed" if changed[row] else "kept" if kept[row] else "none"
@@ -190,11 +184,35 @@ def _reclassified(
             }
         )  # fmt: skip
     names = [name for name in _PLACE if name not in ("record", "alt_index", "chunk", "epoch")]
-    table = rows.select([*names, "zygosity", "gene", "transcript", "hgvsc", "hgvsp"]).take(pa.array(np.array(chosen, dtype=np.int64)))
+    table = rows.select([*names, "zygosity", "gene", "transcript", "hgvsc", "hgvsp"]).take(pa.array(chosen))
     extra = pa.Table.from_pylist(told, schema=_TOLD)
     for name in extra.column_names:
         table = table.append_column(name, extra.column(name))
     return table
+
+
+def _alleles_of(rows: pa.Table, affected: Affected) -> npt.NDArray[np.int64]:
+    """Of each row the affected allele (row of `affected.alleles`, which come by allele_id and spelling)."""
+    ids, spellings = affected.alleles.ids, affected.alleles.spelling
+    mine, spelled = rows.column("allele_id").to_numpy(), rows.column("spelling").to_numpy()
+    at: npt.NDArray[np.int64] = np.searchsorted(ids, mine).astype(np.int64)
+    wrong = np.flatnonzero(spellings[at] != spelled)
+    while len(wrong):  # several spellings of one id, which stand together
+        at[wrong] += 1
+        wrong = wrong[spellings[at[wrong]] != spelled[wrong]]
+    return at
+
+
+def _once(rows: pa.Table, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Some rows, in order, without repetitions of a sample's allele, which stand together."""
+    columns = [rows.column(name).to_numpy()[chosen] for name in ("allele_id", "spelling")]
+    columns.append(np.array(rows.column("sample_id").to_pylist(), dtype=object)[chosen])
+    fresh = np.zeros(len(chosen), dtype=np.bool_)
+    fresh[:1] = True
+    for column in columns:
+        fresh[1:] |= np.asarray(column[1:] != column[:-1], dtype=np.bool_)
+    kept: npt.NDArray[np.int64] = chosen[fresh]
+    return kept
 
 
 _TOLD = pa.schema(

@@ -169,7 +169,8 @@ def _class(kind: type[Acmg] | type[Known], word: Any, where: str) -> int:
 
 def acmg_classes(names: Sequence[str]) -> U8:
     """Acmg of the names that findings have; `not_assessed` and an empty name alike. Raises SeverityInvalid for another word."""
-    return np.array([_class(Acmg, name or "not_assessed", "class") for name in names], dtype=np.uint8)
+    codes = {name: _class(Acmg, name or "not_assessed", "class") for name in set(names)}
+    return np.array([codes[name] for name in names], dtype=np.uint8)
 
 
 def clinvar_classes(significance: U8, loaded: bool | npt.NDArray[np.bool_] = True) -> U8:

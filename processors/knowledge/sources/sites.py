@@ -193,7 +193,8 @@ class SitesFile:
     def _order(self, contigs: I32, positions: I64) -> None:
         """Count records that lie before the one in front of them, on the contigs of the build."""
         offsets = np.array([one.offset for one in self.genome.table.contigs], dtype=np.int64)
-        places = (offsets[contigs] + positions)[(contigs >= 0) & (positions > 0)]
+        placed = (contigs >= 0) & (positions > 0)
+        places = offsets[contigs[placed]] + positions[placed]
         if len(places) == 0:
             return
         self.tally["unsorted"] += int((places[1:] < places[:-1]).sum()) + int(self.last_place > int(places[0]))

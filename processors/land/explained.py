@@ -95,7 +95,7 @@ def other_sources(client: Client, plan_id: str) -> list[dict[str, Any]]:
 
 
 def score(asked: Asked, standing: dict[str, Any], plan: Plan | None) -> dict[str, Any]:
-    """The model's answer: scored, not_applicable, failed, no_model, or unknown where no row landed."""
+    """The model's answer: scored, failed, no_model, or not_applicable: no row lands of an allele that the model is not asked about."""
     component = plan.component("model") if plan else None
     said = {"model": store.model_name(plan) if plan else "", "digest": component.digest if component else ""}
     if component is None:
@@ -106,7 +106,7 @@ def score(asked: Asked, standing: dict[str, Any], plan: Plan | None) -> dict[str
         )) LIMIT 1"""
     found = asked.records(sql, key=standing["score_key"])
     if not found:
-        return {**said, "answer": "unknown", "score": None, "provider": ""}
+        return {**said, "answer": Scored.NOT_APPLICABLE.name.lower(), "score": None, "provider": ""}
     answer = Scored(found[0]["scored"])
     return {
         **said,

@@ -42,7 +42,7 @@ def _of_allele(packs: Path, row: dict[str, Any]) -> dict[str, Any]:
     place = row["row"]
     told = {**row, "keyed": "allele", "words": WORDS[row["answer"]], "details": None}
     if place is None:
-        return told
+        return {**told, "words": _why_unknown(packs, row["digest"])} if row["answer"] == "unknown" else told
     source, why = _open(packs, row["digest"])
     if source is None:
         return {**told, "words": f"{told['words']}; {why}"}
@@ -50,6 +50,16 @@ def _of_allele(packs: Path, row: dict[str, Any]) -> dict[str, Any]:
     if row["answer"] == "unknown" and details.get("filtered"):
         told["words"] = "unknown: the source's record failed its filter"
     return {**told, "details": details}
+
+
+def _why_unknown(packs: Path, digest: str) -> str:
+    """Why a source that does not list an allele cannot call it absent."""
+    source, _ = _open(packs, digest)
+    if source is None:
+        return WORDS["unknown"]
+    if floor := source.meta().get("floor"):
+        return f"unknown: not listed, and the source lists nothing below {floor:g}"
+    return "unknown: not listed, and the source does not say that it covers the place"
 
 
 def _of_region(packs: Path, row: dict[str, Any], span: tuple[int, int]) -> dict[str, Any]:

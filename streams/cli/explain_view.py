@@ -87,6 +87,8 @@ def _sources(console: Console, sources: list[dict[str, Any]]) -> None:
     ]
     _table(console, "Sources", ["kind", "source", "digest", "date", "licence", "answer"], rows)
     for row in loaded:
+        if row["answer"] != "found":
+            console.print(Text(f"  {row['kind']}: {row['words']}"), width=min(WIDTH, console.width))
         if row["details"]:
             console.print(Text(f"  {row['kind']}: {_details(row['details'])}"), width=min(WIDTH, console.width))
     missing = ", ".join(row["kind"] for row in sources if row["answer"] == "not_loaded")
@@ -96,7 +98,7 @@ def _sources(console: Console, sources: list[dict[str, Any]]) -> None:
 
 def _answer(row: dict[str, Any]) -> str:
     if row["answer"] != "found":
-        return str(row["words"])
+        return str(row["answer"]).replace("_", " ") or "not on record"
     value = row["said"] or _cell(row["value"]).plain
     rest = row["words"].removeprefix("found")
     return f"found{': ' + value if value else ''}{rest}"
@@ -109,9 +111,14 @@ def _details(details: dict[str, Any]) -> str:
 
 
 def _score(console: Console, score: dict[str, Any]) -> None:
-    words = {"no_model": "the plan has no model", "not_applicable": "outside what the model is for", "failed": "the model gave no number"}
+    words = {
+        "no_model": "the plan has no model",
+        "not_applicable": "none: the allele is outside what the model is for",
+        "failed": "the model gave no number",
+    }
     said = f"{score['score']:.6g}" if score["score"] is not None else words.get(score["answer"], score["answer"])
-    where = f"  {score['model']} {score['digest'][:12]} on {score['provider'] or 'an unnamed provider'}" if score["model"] else ""
+    provider = f" on {score['provider']}" if score["provider"] else ""
+    where = f"  {score['model']} {score['digest'][:12]}{provider}" if score["model"] else ""
     console.print()
     console.print(Text.assemble(("Score  ", "bold"), f"{said}{where}"))
 

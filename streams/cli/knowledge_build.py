@@ -182,7 +182,7 @@ def summary(pack: Pack) -> str:
     """One line on a pack, and one on what its build left out or noted."""
     known = [f"{pack.rows:,} rows", str(pack.extra.get("date", "")), str(pack.extra.get("licence", ""))]
     line = f"{pack.kind} {pack.name} {pack.version}: {', '.join(filter(None, known))} ({pack.digest[:12]})"
-    counts = {reason: count for reason, count in dict(pack.extra.get("counts", {})).items() if count}
+    counts = {reason.replace("_", " "): count for reason, count in dict(pack.extra.get("counts", {})).items() if count}
     return line + ("\nnoted: " + ", ".join(f"{count:,} {reason}" for reason, count in sorted(counts.items())) if counts else "")
 
 

@@ -52,12 +52,12 @@ def list_(context: typer.Context, json: Annotated[bool, typer.Option("--json", h
         out().print("no packs yet; see `riverseq reference add --help`", markup=False)
         return ExitCode.DONE
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("", "build", "kind", "name", "version", "date", "licence", "rows", "digest", "release"):
-        table.add_column(heading, justify="right" if heading == "rows" else "left")
+    for heading in ("", "build", "kind", "name@version", "date", "licence", "rows", "digest", "release"):
+        table.add_column(heading, justify="right" if heading == "rows" else "left", overflow="fold", no_wrap=heading in ("digest", "build"))
     for p in packs:
         known = (str(p.extra.get("date", "")), str(p.extra.get("licence", "")))
         mark = "*" if p.digest in used else ""
-        table.add_row(mark, p.build, p.kind, p.name, p.version, *known, f"{p.rows:,}", p.digest[:12], states.get(p.digest, ""))
+        table.add_row(mark, p.build, p.kind, f"{p.name}@{p.version}", *known, f"{p.rows:,}", p.digest[:12], states.get(p.digest, ""))
     out().print(table)
     return ExitCode.DONE
 

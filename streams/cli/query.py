@@ -165,7 +165,8 @@ def write(table: pa.Table, form: Format, output: Path | None, found: Notes | Non
         return with_notes(table.to_pylist(), found) if found is not None else table.to_pylist()
 
     if form is Format.TABLE and output is None:
-        out().print(_shown(table))
+        screen = out()
+        screen.print(_shown(table, screen.width))
         if table.num_rows > SHOWN:
             notes().print(f"{table.num_rows - SHOWN:,} more rows; --format csv gives all", markup=False)
         return
@@ -217,17 +218,29 @@ def _plain(value: Any, type_: pa.DataType) -> Any:
     return value
 
 
-def _shown(table: pa.Table) -> Table | Text:
+def _shown(table: pa.Table, width: int) -> Table | Text:
+    """A table where it fits into `width` letters; else a block a row, a line a column, so that no value is folded to a few letters."""
     import pyarrow as pa
 
     if table.num_rows == 0:
         return Text("no rows")
+    rows = [[_cell(value) for value in row.values()] for row in table.slice(0, SHOWN).to_pylist()]
+    needed = sum(max(len(name), *(row[k].cell_len for row in rows)) + 2 for k, name in enumerate(table.column_names))
+    if needed - 2 > width:
+        grid = Table(box=None, show_header=False, pad_edge=False)
+        grid.add_column(style="bold", no_wrap=True)
+        grid.add_column(overflow="fold")
+        for row in rows:
+            for name, value in zip(table.column_names, row, strict=True):
+                grid.add_row(name, value)
+            grid.add_row()
+        return grid
     shown = Table(box=None, header_style="bold", pad_edge=False)
     for field in table.schema:
         number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         shown.add_column(field.name, justify="right" if number else "left", overflow="fold")
-    for row in table.slice(0, SHOWN).to_pylist():
-        shown.add_row(*[_cell(value) for value in row.values()])
+    for row in rows:
+        shown.add_row(*row)
     return shown
 
 

@@ -52,34 +52,40 @@ def status_json(row: ReleaseRow, status: ReleaseStatus) -> dict[str, Any]:
     }
 
 
-def table_of(found: Sequence[tuple[ReleaseRow, ReleaseStatus]]) -> Table:
-    """Releases, one a line."""
+def table_of(found: Sequence[tuple[ReleaseRow, ReleaseStatus]]) -> Group:
+    """Releases, one a line; what is to be said of one stands below."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("build", "source", "version", "date", "state"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("samples", "touched", "alleles"):
         table.add_column(heading, justify="right")
-    for heading in ("reclassified by tier", "remark"):
-        table.add_column(heading)
+    table.add_column("reclassified", overflow="fold")
     for row, status in found:
         table.add_row(
             row.build,
             row.kind,
-            row.version + (" (rollback)" if row.direction == "rollback" else ""),
+            row.version,
             row.date,
             Text(str(status.state), style=STYLE.get(str(status.state), "")),
             f"{status.samples_done} / {status.samples}",
             f"{status.samples_touched}",
             f"{status.alleles:,}",
             tiers(status),
-            Text(status.detail, style="yellow"),
         )
-    return table
+    remarks = [
+        Text(
+            f"{row.kind} {row.version}: {'; '.join(filter(None, ('a rollback' * (row.direction == 'rollback'), status.detail)))}",
+            style="yellow",
+        )
+        for row, status in found
+        if status.detail or row.direction == "rollback"
+    ]
+    return Group(table, *remarks)
 
 
 def tiers(status: ReleaseStatus) -> str:
-    """`1: 3, 2: 10`: alleles of samples that were reclassified, by tier."""
-    return ", ".join(f"{tier}: {count:,}" for tier, count in sorted(status.reclassified.items())) or "none"
+    """`tier 1: 3, tier 2: 10`: alleles of samples that were reclassified, by tier."""
+    return ", ".join(f"tier {tier}: {count:,}" for tier, count in sorted(status.reclassified.items())) or "none"
 
 
 def follow(session: Session, release_id: str) -> tuple[ReleaseRow, ReleaseStatus] | None:

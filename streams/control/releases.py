@@ -128,7 +128,8 @@ class Releases:
         earlier = self._under_way(row)
         behind = f"; {earlier} of this build still run, their samples go straight to what is active now" if earlier else ""
         verb = "rolled back to" if row.direction == ROLLBACK else "released"
-        return f"{verb} {row.kind} {row.name}@{row.version} for {row.build}: {status.samples} samples on file follow{behind}"
+        follow = "sample on file follows" if status.samples == 1 else "samples on file follow"
+        return f"{verb} {row.kind} {row.name}@{row.version} for {row.build}: {status.samples} {follow}{behind}"
 
     def _under_way(self, row: ReleaseRow) -> str:
         others = [  # of the same samples

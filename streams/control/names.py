@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from processors.annotate.terms import NAMES
@@ -16,11 +17,20 @@ from processors.land.names import GeneNames, TranscriptNames, named, record_name
 from schemas.chunks import Effect
 from schemas.plan import MACHINERY, Plan
 
+_ONE = threading.Lock()
+"""A sample that is admitted while a release is noted waits for that, and does not do it a second time."""
+
 
 def note_names(client: Client, packs: Path, plan: Plan) -> None:
     """Write the names of a plan, and its sources as far as they are not on record, once. Raises PackError, StoreError."""
     if named(client, plan):
         return
+    with _ONE:
+        if not named(client, plan):
+            _note(client, packs, plan)
+
+
+def _note(client: Client, packs: Path, plan: Plan) -> None:
     found = {component.kind: find_pack(packs, component.digest) for component in plan.components}
     note_sources(client, [open_source(pack) for kind, pack in found.items() if kind not in MACHINERY])
     genome, transcripts = Genome(found["genome"]), Transcripts(found["transcripts"])

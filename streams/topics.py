@@ -79,7 +79,7 @@ CHUNKS_SCORED = Topic(
     retention_size=4096 * MIB,
 )
 CANDIDATES = Topic("candidates", "family_id", SCALES, 14 * DAY, "Avro Candidate", "Rare and relevant alleles on their way to a case")
-RESULTS = Topic("results", "sample_id", SCALES, 365 * DAY, "Avro Finding, SampleInterpreted", "The public contract")
+RESULTS = Topic("results", "sample_id", SCALES, 365 * DAY, "Avro Finding, Reclassified, SampleInterpreted", "The public contract")
 RECEIPTS = Topic("receipts", "submission_id", 1, 14 * DAY, "Avro Receipt", "What a stage did with a chunk: a hint, never the truth")
 SAMPLE_STATE = Topic("sample.state", "sample_id", 1, -1, "Avro SampleState", "What is in flight, how far, what is stuck", compact=True)
 KNOWLEDGE_RELEASES = Topic(

@@ -113,7 +113,7 @@ def _details(details: dict[str, Any]) -> str:
 def _score(console: Console, score: dict[str, Any]) -> None:
     words = {
         "no_model": "the plan has no model",
-        "not_applicable": "none: the allele is outside what the model is for",
+        "not_applicable": "none: outside what the model is for",
         "failed": "the model gave no number",
     }
     said = f"{score['score']:.6g}" if score["score"] is not None else words.get(score["answer"], score["answer"])

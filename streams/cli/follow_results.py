@@ -25,7 +25,9 @@ def subscribe(
     ] = "end",
     select: Annotated[
         list[str] | None,
-        typer.Option("--filter", metavar="FIELD=VALUE", help="type=Finding, sample=NA12878, gene=APP, clinvar=Path*; repeat to narrow."),
+        typer.Option(
+            "--filter", metavar="FIELD=VALUE", help="type=Reclassified, tier=1, sample=NA12878, gene=APP, clinvar=Path*; repeat to narrow."
+        ),
     ] = None,
     count: Annotated[int, typer.Option("--count", min=0, help="End after so many; 0 for ever.")] = 0,
     to_end: Annotated[bool, typer.Option("--to-end", help="End where the topic ends now, instead of waiting for more.")] = False,

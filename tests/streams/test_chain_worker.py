@@ -258,7 +258,7 @@ def test_the_process_ends_at_once_with_one_clear_error(
     topics.create_topics(kafka, topics.catalogue(partitions=2))
     environment = clean_environment(RIVERSEQ_STATE=str(tmp_path), RIVERSEQ_KAFKA=kafka, RIVERSEQ_PROVIDER="cuda")
     ended = subprocess.run(
-        [sys.executable, "-m", "streams.chain_worker"], check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "streams.chain_worker"], check=False, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300
     )
     assert ended.returncode == 1
     assert "CUDA is required" in ended.stderr

@@ -63,7 +63,7 @@ def test_a_batch_ends_at_its_rows() -> None:
     gate = threading.Event()
 
     def together(texts: list[str]) -> list[str]:
-        gate.wait(5)
+        gate.wait(60)
         sizes.append(len(texts))
         return texts
 
@@ -112,7 +112,7 @@ def test_a_full_pipeline_pushes_back() -> None:
     gate = threading.Event()
 
     def waits(message: Message) -> Outcome:
-        gate.wait(5)
+        gate.wait(60)
         return Done()
 
     with _running([Each("w", waits)], capacity=3) as pipeline:
@@ -130,7 +130,7 @@ def test_an_abandoned_message_comes_back_to_nobody() -> None:
     done = []
 
     def waits(message: Message) -> Outcome:
-        gate.wait(5)
+        gate.wait(60)
         done.append(message.value)
         return Done()
 

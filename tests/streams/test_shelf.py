@@ -45,7 +45,7 @@ def test_threads_that_ask_at_once_share_one_loading(interpreted: Any, broker: Me
         return load(*arguments)
 
     def ask(_: int) -> Resources:
-        together.wait(5.0)
+        together.wait(60.0)
         return shelf.resources(interpreted.plan.plan_id)
 
     monkeypatch.setattr(Resources, "load", counted)

@@ -96,4 +96,4 @@ def test_a_topic_that_exists_with_other_settings_is_refused_with_the_difference(
         topics.create_topics(kafka, [events, plans])
     assert f"{events.name}: partitions is 3, must be 1" in str(refused.value)
     assert f"{plans.name}: cleanup.policy is delete, must be compact" in str(refused.value)
-    assert set(AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=5).topics) >= {events.name, plans.name}
+    assert set(AdminClient({"bootstrap.servers": kafka}).list_topics(timeout=60).topics) >= {events.name, plans.name}

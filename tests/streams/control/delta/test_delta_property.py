@@ -42,7 +42,7 @@ def check(make_lab: Any, folder: Path, interpreted: Any, first: Any, edits: Any,
 
 
 @given(first=EDIT, edits=st.lists(EDIT, min_size=1, max_size=2), carried=st.lists(CARRIED, min_size=1, max_size=2))
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_delta_ends_where_a_run_from_scratch_ends(
     make_lab: Any, empty: Any, tmp_path: Path, interpreted: Any, first: Any, edits: Any, carried: Any
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,11 @@ PFEIFFER, NIST = "samples/manuel.Pfeiffer_exome.GRCh37.vcf.gz", "samples/NA12878
 
 def lines_of(path: Path, contigs: Iterable[str]) -> tuple[list[str], list[str]]:
     """(header lines, data lines of some contigs)."""
-    wanted = set(contigs)
+    return _lines(path, frozenset(contigs))
+
+
+@cache
+def _lines(path: Path, wanted: frozenset[str]) -> tuple[list[str], list[str]]:
     with gzip.open(path, "rt") as text:
         every = list(text)
     return [line for line in every if line.startswith("#")], [line for line in every if line.split("\t", 1)[0] in wanted]
@@ -86,8 +91,7 @@ def renamed(source: Path, target: Path, contigs: Iterable[str], name: str) -> Pa
         every = source.read_text().splitlines(keepends=True)
         header, rows = [line for line in every if line.startswith("#")], [line for line in every if not line.startswith("#")]
     columns = header[-1].rstrip("\n").split("\t")
-    header[-1] = "\t".join([*columns[:9], name]) + "\n"
-    target.write_text("".join(header) + "".join(rows))
+    target.write_text("".join(header[:-1]) + "\t".join([*columns[:9], name]) + "\n" + "".join(rows))
     return target
 
 

@@ -87,7 +87,9 @@ def verify(
         print_json([{"pack": f"{f.parent.name}/{f.name}", "problems": problems} for f, problems in found.items()])
     else:
         for folder, problems in found.items():
-            out().print(f"{folder.parent.name}/{folder.name}: {'whole' if not problems else '; '.join(problems)}", markup=False)
+            out().print(
+                f"{folder.parent.name}/{folder.name}: {'whole' if not problems else '; '.join(problems)}", markup=False, soft_wrap=True
+            )
     damaged = [folder for folder, problems in found.items() if problems]
     if damaged:
         notes().print(f"riverseq: {len(damaged)} of {len(found)} packs are damaged; remove the folder and build it again", markup=False)

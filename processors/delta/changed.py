@@ -19,7 +19,7 @@ import pyarrow as pa
 from processors.delta.batch import CALLS, Batch
 from processors.delta.derived import derived, keyed_by
 from processors.delta.keys import AFFECTED, Keys, held, holding, of_alleles, record_changed, record_keys
-from processors.interpret.reads import Key
+from processors.interpret.reads import Key, keys_read
 from processors.knowledge.kinds import Keyed, kind_of
 from processors.knowledge.lookup import Spelling
 from processors.knowledge.pack import find_pack
@@ -119,7 +119,8 @@ def affected(client: Client, batch: Batch, packs: Path) -> Affected:
         file = on_file(client, batch, None if more.everything else keys) if file is None else file
         differs = np.ones(len(file), dtype=np.bool_)
     else:
-        differs = np.isin(file.ids, np.concatenate([*own.values(), held(client, batch, more.keys) if len(more.keys) else _NONE]))
+        read = [ids for kind, ids in own.items() if Key.ALLELE in keys_read(kind)]  # what no rule reads changes values and no result
+        differs = np.isin(file.ids, np.concatenate([*read, held(client, batch, more.keys) if len(more.keys) else _NONE]))
     counts = {**{kind: len(ids) for kind, ids in own.items()}, **more.counts, **dict.fromkeys(more.everything, len(file))}
     chosen = file.take(np.flatnonzero(differs))
     packs_of = tuple(_clinvar(plan, packs) for plan in (batch.old, batch.new))

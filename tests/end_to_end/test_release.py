@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from deploy.local.demo.make import DemoFiles
+from processors.land import releases
+from streams.cli.release_view import status_json
 from streams.failpoints import VARIABLE, FailPoint
 
 pytestmark = pytest.mark.broker
@@ -70,12 +72,15 @@ def recorded(stack: Any, revisions: set[str]) -> Counter[tuple[Any, ...]]:
 
 
 def wait_until(stack: Any, state: str, seconds: float = 120) -> dict[str, Any]:
-    """The newest release once it is in a state."""
+    """The newest release once it is in a state, as `knowledge status --json` has it; asked without the start of a command."""
     deadline = time.monotonic() + seconds
-    while (newest := stack.json("knowledge", "status", "clinvar")[-1])["state"] != state:
+    while True:
+        with stack.client() as client:
+            newest = status_json(*releases.releases(client, kind="clinvar")[-1])
+        if newest["state"] == state:
+            return newest
         assert time.monotonic() < deadline, newest
         time.sleep(0.3)
-    return dict(newest)
 
 
 def test_a_release_does_what_its_dry_run_says_a_rollback_undoes_it_and_a_death_changes_nothing(

@@ -289,3 +289,31 @@ def test_rows_whose_token_a_server_knows_without_having_them_are_written_again(l
     lab.run()
     assert swallowed
     check(lab)
+
+
+def test_a_source_that_is_taken_out_of_use_is_asked_no_more(lab: Any) -> None:
+    begin(lab)
+    lab.frequency("1", dict.fromkeys(lab.sites[:7], 0.5))
+    lab.run()
+    path = lab.packs / "active.json"
+    for kind, answer in (("frequency", "frequency_answer"), ("clinvar", "clinvar_answer")):
+        active = json.loads(path.read_text())
+        del active["toy"][kind]
+        path.write_text(json.dumps(active))
+        lab.run()
+        assert lab.behind() == 0
+        assert lab.client.rows(f"SELECT DISTINCT {answer} FROM variant") == [("not_loaded",)]
+    a, b, c, *rest = lab.sites
+    seen = lab.seen(["kid", "mum", "dad"])
+    assert seen == lab.scratch({"kid": [a, b, *rest[:6]], "mum": [a, c, *rest[3:9]], "dad": rest[:9]})
+
+
+def test_a_source_of_alleles_that_no_rule_reads_is_carried_with_its_values(lab: Any) -> None:
+    begin(lab)
+    lab._pack("dbsnp", "1", [f"1\t{p}\trs{n}\t{r}\t{a}\t.\t.\tRS={n}" for n, (p, r, a) in enumerate(lab.sites[:5], 100)], True)
+    lab.run()
+    assert lab.behind() == 0
+    assert lab.broker.log("chunks.raw.background") == []
+    assert {len(lab.publications(name)) for name in ("kid", "mum", "dad")} == {1}
+    found = lab.client.rows("SELECT uniqExact(allele_id) FROM knowledge WHERE kind = 'dbsnp' AND answer = 'found'")
+    assert found == [(5,)]

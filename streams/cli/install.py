@@ -148,7 +148,7 @@ def install_knowledge(
     """Fetch a source from where it is published, build its pack and use it.
 
     [bold]riverseq knowledge install clinvar --build GRCh38[/bold]
-    [bold]riverseq knowledge install cadd --build GRCh38 --accept-licence[/bold]
+    [bold]riverseq knowledge install revel --build GRCh38 --accept-licence[/bold]
     [bold]riverseq knowledge install constraint --build GRCh38[/bold]
 
     A download that breaks off goes on where it stopped when the command is given again; every file is checked against what its publisher

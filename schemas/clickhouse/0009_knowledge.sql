@@ -1,8 +1,8 @@
 -- `key` of the vocabulary `clinvar` is now the digest of the pack.
 
 -- What is known of alleles, a source at a time, so that the release of one never rewrites the values of another. A source is named by the
--- digest of its pack. ClinVar stands here whole, by version; of the others a row lands with an allele, where the answer is not the
--- source's default (`source.default_answer`). The table `lookup` of before is not written any more.
+-- digest of its pack. ClinVar stands here whole, by version; its texts stay in the pack, whose `row` is here. Of the others a row lands
+-- with an allele, where the answer is not the source's default (`source.default_answer`). The table `lookup` is not written any more.
 
 CREATE TABLE IF NOT EXISTS source (
     digest String,
@@ -29,9 +29,7 @@ CREATE TABLE IF NOT EXISTS knowledge_clinvar (
     row UInt32,
     significance UInt8,
     stars UInt8,
-    terms UInt32,
-    record String,
-    conditions String
+    terms UInt32
 ) ENGINE = ReplacingMergeTree
 PARTITION BY source
 ORDER BY (source, allele_id, spelling)

@@ -78,7 +78,7 @@ ALTER TABLE finding ADD COLUMN IF NOT EXISTS first_seen Int64;
 ALTER TABLE finding ADD COLUMN IF NOT EXISTS evidence_changed Int64;
 
 -- Scratch of deltas under way: the keys that changed, and the alleles on file that hold one. `what`: allele, residue, region, gene, partner,
--- affected. `a` and `b` by what: allele_id and spelling; transcript and residue; linear start and end; gene. Rows of an ended delta are
+-- affected. `a` and `b` by what: allele_id and spelling; gene and residue; linear start and end; gene. Rows of an ended delta are
 -- removed by age.
 CREATE TABLE IF NOT EXISTS delta_key (
     delta_id String,

@@ -52,7 +52,10 @@ def test_an_end_of_the_runner_ends_every_group_and_what_it_started(tmp_path: Pat
         f"runner.groups = lambda folder: [runner.Group(n, [sys.executable, '-c', {group!r}, n]) for n in ('one', 'two')]\n"
         "sys.exit(runner.main())"
     )
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  (a background job's is ignored)
+    )  # fmt: skip
     written = [tmp_path / "one", tmp_path / "two"]
     deadline = time.monotonic() + 240
     while not all(path.exists() and path.read_text().endswith("\n") for path in written) and time.monotonic() < deadline:

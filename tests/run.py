@@ -25,7 +25,7 @@ from tests.tiers import lines
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
-WHOLE_STACK = ("tests/end_to_end", "tests/deploy", "tests/test_readme.py")
+WHOLE_STACK = ("tests/end_to_end", "tests/deploy", "tests/test_readme.py", "tests/streams/cli")
 """Tests of whole processes wait more than they work, so they stand beside those that work."""
 
 GRACE_SECONDS = 30.0

@@ -96,7 +96,7 @@ def test_what_was_put_in_on_purpose_is_found_in_everyone_who_carries_it(demo: In
 
 def test_status_of_a_sample_is_one_object_with_the_keys_of_the_contract(demo: Installation) -> None:
     found = demo.json("status", "child")
-    assert list(found) == ["sample", "state", "variants_in", "landed", "quarantined", "revision", "plan", "stages"]
+    assert list(found) == ["sample", "state", "variants_in", "landed", "quarantined", "revision", "plan", "stages", "reanalysis"]
     assert found["state"] == "published"
     assert found["variants_in"] == found["landed"] + found["quarantined"]
     assert {row["sample"] for row in demo.json("status")} == {"father", "mother", "child"}

@@ -131,7 +131,13 @@ def test_a_study_may_be_asked_while_the_sample_is_in_flight(dated: Any) -> None:
     assert dated.records.current(dated.sample_id("S1")).revision_id == live.revision_id
 
 
-@pytest.mark.parametrize("point", [FailPoint.INTAKE_ROWS, FailPoint.INTAKE_PLAN, FailPoint.INTAKE_JOB, FailPoint.PUBLISHED])
+@pytest.mark.parametrize(
+    "point",
+    [
+        FailPoint.INTAKE_ROWS,
+        *(pytest.param(p, marks=pytest.mark.soak) for p in (FailPoint.INTAKE_PLAN, FailPoint.INTAKE_JOB, FailPoint.PUBLISHED)),
+    ],
+)
 def test_a_study_survives_the_death_of_control(dated: Any, point: FailPoint) -> None:
     def to_the_end() -> None:
         study(dated)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from processors.interpret import reads
 from processors.interpret.reads import Key, Reads
 from schemas.events import Finding, SampleInterpreted
@@ -78,6 +80,7 @@ def test_another_source_reaches_the_alleles_whose_answer_changed(lab: Any) -> No
     assert seen == lab.scratch({"kid": lab.sites[:50]})
 
 
+@pytest.mark.soak
 def test_a_source_that_comes_or_goes_reaches_every_allele(lab: Any) -> None:
     lab.clinvar("1", {lab.sites[0]: P})
     lab.submit("kid", lab.sites[:50])
@@ -88,6 +91,7 @@ def test_a_source_that_comes_or_goes_reaches_every_allele(lab: Any) -> None:
     assert seen == lab.scratch({"kid": lab.sites[:50]})
 
 
+@pytest.mark.soak
 def test_many_releases_stand_on_one_root(lab: Any) -> None:
     texts = (P, B, U, "Likely_pathogenic", "Likely_benign")
     for version in range(1, 6):
@@ -117,6 +121,7 @@ def test_a_rollback_is_a_release_like_any_other(lab: Any) -> None:
     assert lab.revision("kid")[0] == 3
 
 
+@pytest.mark.soak
 def test_of_a_file_of_many_samples_each_goes_its_own_way(lab: Any) -> None:
     a, b, *rest = lab.sites
     lab.clinvar("1", {a: U})

@@ -55,7 +55,7 @@ def check(lab: Any) -> None:
     assert lab.client.value("SELECT count() FROM publication FINAL WHERE revision_id NOT IN (SELECT revision_id FROM announced)") == 0
 
 
-QUICK = {FailPoint.DELTA_ROWS, FailPoint.DELTA_PUBLISHED}
+QUICK = {FailPoint.DELTA_ROWS}
 """Each window by itself is for `make soak`, but for these; `make test` opens all of them in one delta."""
 
 
@@ -105,6 +105,7 @@ def test_a_sample_deleted_meanwhile_is_left_out_and_leaves_nothing(lab: Any) -> 
     assert lab.behind() == 0
 
 
+@pytest.mark.soak
 def test_a_sample_deleted_after_its_delta_leaves_nothing(lab: Any) -> None:
     begin(lab)
     release(lab)
@@ -143,6 +144,7 @@ def test_a_sample_replayed_meanwhile_gets_no_number_twice(lab: Any) -> None:
     assert seen == lab.scratch({"kid": [a, b, *rest[:6]]})
 
 
+@pytest.mark.soak
 def test_a_replay_stands_on_the_deltas_of_before(lab: Any) -> None:
     begin(lab)
     release(lab)
@@ -200,6 +202,7 @@ def test_a_poisoned_delta_chunk_holds_the_delta_with_the_reason_and_goes_on_once
     check(lab)
 
 
+@pytest.mark.soak
 def test_a_delta_whose_chunks_went_astray_sends_them_again(lab: Any) -> None:
     begin(lab)
     until_sent(lab)
@@ -210,6 +213,7 @@ def test_a_delta_whose_chunks_went_astray_sends_them_again(lab: Any) -> None:
     check(lab)
 
 
+@pytest.mark.soak
 def test_a_paused_build_waits_and_goes_on(lab: Any) -> None:
     begin(lab)
     lab.command("pause", build="toy")
@@ -222,6 +226,7 @@ def test_a_paused_build_waits_and_goes_on(lab: Any) -> None:
     check(lab)
 
 
+@pytest.mark.soak
 def test_a_case_that_takes_no_part_stays_under_its_plan_until_it_does(lab: Any) -> None:
     begin(lab)
     lab.command("reanalysis", "kid", answer="refused")
@@ -235,6 +240,7 @@ def test_a_case_that_takes_no_part_stays_under_its_plan_until_it_does(lab: Any) 
     check(lab)
 
 
+@pytest.mark.soak
 def test_samples_that_come_in_many_batches_send_each_allele_once(lab: Any) -> None:
     a, b, *rest = lab.sites
     lab.size = 2
@@ -273,6 +279,7 @@ def test_keys_that_aged_away_during_a_pause_are_written_again(lab: Any) -> None:
     check(lab)
 
 
+@pytest.mark.soak
 def test_rows_whose_token_a_server_knows_without_having_them_are_written_again(lab: Any, monkeypatch: Any) -> None:
     begin(lab)
     insert = type(lab.client).insert
@@ -291,6 +298,7 @@ def test_rows_whose_token_a_server_knows_without_having_them_are_written_again(l
     check(lab)
 
 
+@pytest.mark.soak
 def test_a_source_that_is_taken_out_of_use_is_asked_no_more(lab: Any) -> None:
     begin(lab)
     lab.frequency("1", dict.fromkeys(lab.sites[:7], 0.5))
@@ -308,6 +316,7 @@ def test_a_source_that_is_taken_out_of_use_is_asked_no_more(lab: Any) -> None:
     assert seen == lab.scratch({"kid": [a, b, *rest[:6]], "mum": [a, c, *rest[3:9]], "dad": rest[:9]})
 
 
+@pytest.mark.soak
 def test_a_source_of_alleles_that_no_rule_reads_is_carried_with_its_values(lab: Any) -> None:
     begin(lab)
     lab._pack("dbsnp", "1", [f"1\t{p}\trs{n}\t{r}\t{a}\t.\t.\tRS={n}" for n, (p, r, a) in enumerate(lab.sites[:5], 100)], True)

@@ -78,12 +78,6 @@ def holding(keys: Keys) -> str:
     return " UNION ALL ".join(parts) or "SELECT toUInt64(0) AS allele_id WHERE 0"
 
 
-def holders(client: Client, batch: Batch, keys: Keys) -> U64:
-    """Ids of the alleles of a batch's samples that hold a changed key, ascending. The keys are recorded first."""
-    record_changed(client, batch.delta_id, keys)
-    return held(client, batch, keys)
-
-
 def held(client: Client, batch: Batch, keys: Keys) -> U64:
     """Ids of the alleles of a batch's samples that hold one of the recorded keys, ascending."""
     sql = f"SELECT DISTINCT allele_id FROM calls WHERE {CALLS} AND allele_id IN ({holding(keys)}) ORDER BY allele_id"

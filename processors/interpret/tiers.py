@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from processors.knowledge.sources.clinvar_terms import LABELS, LOW_PENETRANCE, RISK, STARS_UNKNOWN, Significance
-from schemas.chunks import Answer
 
 U8 = npt.NDArray[np.uint8]
 
@@ -176,20 +175,6 @@ def acmg_classes(names: Sequence[str]) -> U8:
 def clinvar_classes(significance: U8, loaded: bool | npt.NDArray[np.bool_] = True) -> U8:
     """Known of `Significance` codes; 0 is absent where ClinVar was `loaded`, else not loaded."""
     return np.where(loaded, _GROUP_OF[significance], np.uint8(Known.NOT_LOADED)).astype(np.uint8)
-
-
-def of_answers(answer: U8, significance: U8) -> U8:
-    """Known of a chunk's columns `clinvar_answer` and `clinvar_significance`; a source that cannot tell is as one that is not loaded."""
-    loaded = (answer == Answer.FOUND) | (answer == Answer.ABSENT)
-    return clinvar_classes(np.where(answer == Answer.FOUND, significance, 0).astype(np.uint8), loaded)
-
-
-def of_labels(labels: Sequence[str], loaded: bool | npt.NDArray[np.bool_] = True) -> U8:
-    """Known of ClinVar's labels as findings have them (empty: none). Raises SeverityInvalid for a word that is no label."""
-    unknown = [label for label in labels if label not in _LABELS]
-    if unknown:
-        raise SeverityInvalid(f"{unknown[0]!r} is no classification of ClinVar's")
-    return clinvar_classes(np.array([_LABELS[label] for label in labels], dtype=np.uint8), loaded)
 
 
 def tier_of(

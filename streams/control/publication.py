@@ -15,22 +15,18 @@ from processors.land.publication import PublicationRow
 from processors.land.readback import UnknownRevision, Verification
 from processors.land.store import STUDY, DecisionRow, RevisionRow, RevisionStatus, SubmissionRow
 from schemas import identity
-from schemas.events import SampleInterpreted
 from schemas.plan import differ_in_knowledge_alone
-from streams import wire
-from streams.broker import Headers, Output
+from streams.broker import Output
 from streams.control import states
 from streams.control.delta.announce import announce, is_delta
 from streams.control.desk import Desk, InFlight
+from streams.control.messages import BATCH, interpreted, result
 from streams.control.plans import ActiveSet
 from streams.control.records import Position
 from streams.failpoints import FailPoint
 from streams.logs import logger
 from streams.metrics import Metrics
-from streams.topics import RESULTS
 
-BATCH = 2_000
-"""Results sent between two waits for delivery: bounds what is held in memory."""
 RETRIES = 3
 """Read-backs that may differ before a person must look: merges and inserts under way settle within seconds."""
 CONTROL = Position("control", 0, 0)
@@ -145,12 +141,11 @@ class Publisher:
 
     def _results(self, row: PublicationRow) -> Iterator[Output]:
         """A sample's findings, then its SampleInterpreted; ids and times are the same every time."""
-        key, found = row.sample_id.encode(), 0
+        found = 0
         for finding in self._desk.records.findings(row, row.published_at):
             found += 1
-            yield Output(RESULTS.name, key, wire.encode(finding), _headers(row, finding.id))
-        interpreted = _interpreted(row, found)
-        yield Output(RESULTS.name, key, wire.encode(interpreted), _headers(row, interpreted.id))
+            yield result(row, finding)
+        yield result(row, interpreted(row, found))
 
     def _compare_with_assigned(self, submission: SubmissionRow, revision: RevisionRow) -> None:
         """Ask for a delta where a published revision's plan is no longer the assigned one, or write down that a person must replay it."""
@@ -179,25 +174,3 @@ class Publisher:
                 time=self._desk.clock.now(),
             )
         )
-
-
-def _headers(row: PublicationRow, id_: str) -> Headers:
-    return [("id", id_.encode()), ("traceparent", identity.traceparent(row.revision_id).encode())]
-
-
-def _interpreted(row: PublicationRow, findings: int) -> SampleInterpreted:
-    return SampleInterpreted(
-        id=identity.result_id(row.revision_id, row.sample_id, 0, "SampleInterpreted"),
-        sample_id=row.sample_id,
-        submission_id=row.submission_id,
-        revision_id=row.revision_id,
-        revision=row.number,
-        plan_id=row.plan_id,
-        build=row.build,
-        variants_in=row.variants_in,
-        landed=row.landed,
-        quarantined=dict(row.quarantined),
-        findings=findings,
-        complete=row.complete,
-        time=row.published_at,
-    )

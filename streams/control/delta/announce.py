@@ -6,17 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from processors.land.publication import PublicationRow
-from schemas import identity
-from schemas.events import Finding, Reclassified, SampleInterpreted
-from streams import wire
+from schemas.events import Finding, Reclassified
 from streams.broker import Output
 from streams.control import states
 from streams.control.desk import Desk
+from streams.control.messages import BATCH, interpreted, result
 from streams.failpoints import FailPoint
-from streams.topics import RESULTS
-
-BATCH = 2_000
-"""Results sent between two waits for delivery."""
 
 
 def is_delta(row: PublicationRow) -> bool:
@@ -65,9 +60,8 @@ def _messages(desk: Desk, rows: Sequence[PublicationRow]) -> Iterator[Output]:
         told.setdefault(row.sample_id, []).append(event)
     for row in rows:
         mine = [*findings.get(row.sample_id, ()), *told.get(row.sample_id, ())]
-        for result in (*mine, _interpreted(row, len(told.get(row.sample_id, ())))):
-            headers = [("id", result.id.encode()), ("traceparent", identity.traceparent(row.revision_id).encode())]
-            yield Output(RESULTS.name, row.sample_id.encode(), wire.encode(result), headers)
+        anew = interpreted(row, row.findings, base=row.base, reclassified=len(told.get(row.sample_id, ())))
+        yield from (result(row, event) for event in (*mine, anew))
 
 
 def _show(desk: Desk, rows: Sequence[PublicationRow]) -> None:
@@ -80,23 +74,3 @@ def _show(desk: Desk, rows: Sequence[PublicationRow]) -> None:
         for row in rows:
             if row.sample_id in newest.get(row.submission_id, ()) and row.revision_id in revisions:
                 desk.projection.put(states.published(submissions[row.submission_id], revisions[row.revision_id], row), now=True)
-
-
-def _interpreted(row: PublicationRow, reclassified: int) -> SampleInterpreted:
-    return SampleInterpreted(
-        id=identity.result_id(row.revision_id, row.sample_id, 0, "SampleInterpreted"),
-        sample_id=row.sample_id,
-        submission_id=row.submission_id,
-        revision_id=row.revision_id,
-        revision=row.number,
-        plan_id=row.plan_id,
-        build=row.build,
-        variants_in=row.variants_in,
-        landed=row.landed,
-        quarantined=dict(row.quarantined),
-        findings=row.findings,
-        complete=row.complete,
-        time=row.published_at,
-        base=row.base,
-        reclassified=reclassified,
-    )

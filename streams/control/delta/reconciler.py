@@ -40,6 +40,8 @@ BUSY, IDLE = 0.25, 2.0
 """Seconds to the next look while a delta is under way, and while nothing is known to wait; a receipt or a command wakes at once."""
 LEDGER_EVERY = 1.0
 """Seconds between two looks at the ledger while receipts of chunks are still to come."""
+AGAIN = 1.0
+"""Seconds after sending at which evidence that is still missing is asked for again."""
 CONTROL = Position("control", 0, 0)
 
 
@@ -221,6 +223,8 @@ class Reconciler:
         try:
             found = desk.records.deltas.outcome(batch, now.affected)
         except EvidenceMissing:  # a ledger row without its rows: the engine was killed at the wrong moment
+            if desk.clock.seconds() - now.sent_at < AGAIN:
+                return False
             now.outstanding = set(now.chunks)
             self._send(now)
             return False

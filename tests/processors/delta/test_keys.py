@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.clickhouse.launch import RunningClickHouse
 from processors.delta.batch import Batch
-from processors.delta.keys import Keys, holders, merged, of_alleles
+from processors.delta.keys import Keys, held, merged, of_alleles, record_changed
 from processors.interpret.reads import RULES, Key, keys_read
 from processors.knowledge.kinds import KINDS
 from processors.land.client import Client, connect
@@ -78,7 +78,9 @@ class File:
         self.client.insert("transcript", pa.RecordBatch.from_pydict(names), f"transcript {self.batch.delta_id}")
 
     def found(self, key: Key, rows: Any) -> set[int]:
-        return {int(number) for number in holders(self.client, self.batch, Keys({key: np.asarray(rows, dtype=np.uint64).reshape(-1, 2)}))}
+        keys = Keys({key: np.asarray(rows, dtype=np.uint64).reshape(-1, 2)})
+        record_changed(self.client, self.batch.delta_id, keys)
+        return {int(number) for number in held(self.client, self.batch, keys)}
 
     def wanted(self, mask: Any) -> set[int]:
         on_file = self.carried.any(axis=0)

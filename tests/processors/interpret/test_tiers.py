@@ -15,14 +15,11 @@ from processors.interpret.tiers import (
     acmg_classes,
     clinvar_classes,
     clinvar_tiers,
-    of_answers,
-    of_labels,
     read_severity,
     severity,
     tier_of,
 )
 from processors.knowledge.sources.clinvar_terms import STARS_UNKNOWN, Significance
-from schemas.chunks import Answer
 
 TEXT = resources.files("processors.interpret").joinpath("severity.toml").read_text()
 
@@ -62,13 +59,8 @@ def test_a_source_that_is_loaded_tells_for_the_first_time_and_is_never_read_as_u
 
 
 def test_absent_is_told_from_not_loaded() -> None:
-    answers = np.array([Answer.FOUND, Answer.ABSENT, Answer.NOT_LOADED, Answer.UNKNOWN], dtype=np.uint8)
-    codes = np.full(4, Significance.PATHOGENIC, dtype=np.uint8)
-    assert of_answers(answers, codes).tolist() == [Known.PATHOGENIC, Known.ABSENT, Known.NOT_LOADED, Known.NOT_LOADED]
-    assert of_labels(["", "Pathogenic/Likely_pathogenic"]).tolist() == [Known.ABSENT, Known.PATHOGENIC]
-    assert of_labels([""], loaded=False).tolist() == [Known.NOT_LOADED]
-    with pytest.raises(SeverityInvalid, match="'Patho' is no classification"):
-        of_labels(["Patho"])
+    nothing = np.zeros(2, dtype=np.uint8)
+    assert clinvar_classes(nothing, np.array([True, False])).tolist() == [Known.ABSENT, Known.NOT_LOADED]
 
 
 def test_every_classification_has_a_class_of_its_own_meaning() -> None:
